@@ -1,0 +1,86 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import {
+  configureHttp,
+  createFastifyAdapter,
+  createLogger,
+  JsonLogger,
+  migrateDatabase,
+  serverUrls,
+  setupOpenApi,
+  startEmbeddedPostgres,
+} from '@genledger/platform';
+import type { Config } from '@genledger/platform';
+import { registerUploads } from '@genledger/uploads';
+import { ServerModule } from './server.module';
+
+export interface RunningServer {
+  readonly app: NestFastifyApplication;
+  /** `http://host:port` */
+  readonly address: string;
+  /** The database's superuser or owner, as it was migrated with. */
+  readonly adminUrl: string | undefined;
+  /** Stops the app, then the database that was started for it. */
+  close(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly log?: (line: string) => void;
+  /** Port of the embedded database; 0: any free one. */
+  readonly databasePort?: number;
+}
+
+/** Brings everything up: database (embedded unless given), migrations, the application, its HTTP server. */
+export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
+  const log = options.log ?? (() => undefined);
+  const embedded =
+    config.databaseUrl === undefined
+      ? await startEmbeddedPostgres({ home: config.home, port: options.databasePort, log })
+      : undefined;
+  try {
+    const adminUrl = config.databaseUrl ?? embedded?.url;
+    if (adminUrl === undefined) throw new Error('there is no database to run on');
+    const migrated = await migrateDatabase(adminUrl);
+    if (migrated.length > 0) log(`migrated: ${migrated.join(', ')}`);
+    const urls =
+      config.databaseAppUrl === undefined
+        ? serverUrls(adminUrl)
+        : { writerUrl: config.databaseAppUrl, readerUrl: config.databaseAppUrl };
+    const app = await createApp(config, urls);
+    await app.listen(config.port, config.host);
+    const address = await app.getUrl();
+    return {
+      app,
+      address,
+      adminUrl,
+      close: async () => {
+        await app.close();
+        await embedded?.stop();
+      },
+    };
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+/** The application on a migrated database, not yet listening. */
+export async function createApp(
+  config: Config,
+  urls: ReturnType<typeof serverUrls>,
+): Promise<NestFastifyApplication> {
+  const app = await NestFactory.create<NestFastifyApplication>(
+    ServerModule.forRoot(config, urls),
+    createFastifyAdapter({ formLabelledJsonRoutes: ['/api/generate/text-to-image'] }),
+    { logger: new JsonLogger(createLogger(config.logLevel)), abortOnError: false },
+  );
+  await prepareApp(app);
+  return app;
+}
+
+/** What an application needs besides its modules; for tests that compose it themselves. */
+export async function prepareApp(app: NestFastifyApplication): Promise<void> {
+  await registerUploads(app.getHttpAdapter().getInstance());
+  configureHttp(app);
+  setupOpenApi(app);
+}

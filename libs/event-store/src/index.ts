@@ -1,0 +1,41 @@
+export { accept, fold, refuse, unchanged } from './decider';
+export type { Decider, Decision, DomainEvent, Recorded } from './decider';
+export { Doorbell } from './doorbell';
+export {
+  appendStatement,
+  commitContent,
+  contentHash,
+  contentsStatement,
+  NotIJson,
+  toIJson,
+} from './event-rows';
+export type { EventMeta, NewContent, NewEvent } from './event-rows';
+export { EVENT_STORE, EventStoreModule } from './event-store.module';
+export type { EventStoreConnection, EventStoreModuleOptions } from './event-store.module';
+export { Feed, Watermark } from './feed';
+export { GroupCommit } from './group-commit';
+export type { BatchCategory, BatchPlan, GroupCommitOptions, Statement } from './group-commit';
+export {
+  bigintArray,
+  byteaArray,
+  intArray,
+  jsonArray,
+  textArray,
+  tidArray,
+  timestampArray,
+  uuidArray,
+} from './pg-arrays';
+export { Projector } from './projector';
+export type { CheckpointOutcome, Fold } from './projector';
+export { CommandRejected, OutcomeUnknown, sqlState, StoreUnavailable, verdictOn } from './sqlstate';
+export type { Verdict } from './sqlstate';
+export { STORED_EVENT_COLUMNS, StreamStore } from './streams';
+export type {
+  Append,
+  AppendedEvent,
+  AppendOutcome,
+  ExpectedVersion,
+  StoredEvent,
+  StreamAppend,
+  VersionConflict,
+} from './streams';

@@ -1,0 +1,74 @@
+import { createHash, randomInt } from 'node:crypto';
+import type { RequestContent } from './job';
+import type { IdempotencyKey } from './job-batch';
+import type { NewJob } from './job-commands';
+import { priceInCents } from './prices';
+import { effectiveParameters, MAX_SEED, RequestedParameters, TextToImageRequest } from './text-to-image';
+
+/** A job as a caller asks for it; validated in shape, not yet priced. Times are ms since 1970. */
+export interface JobRequest {
+  readonly kind: 'text_to_image' | 'external';
+  readonly projectId?: string | null;
+  readonly mode?: string;
+  readonly inputAssetId?: string | null;
+  readonly textToImage?: TextToImageRequest;
+  readonly metadata?: Record<string, string>;
+  readonly tags?: readonly string[];
+  readonly priority?: number;
+  readonly runAt?: number | null;
+  readonly deadline?: number | null;
+  readonly maxAttempts?: number;
+  /** External jobs only: what it has cost so far. */
+  readonly costCents?: number;
+  readonly retryOf?: string | null;
+}
+
+const DEFAULT_MAX_ATTEMPTS = 3;
+
+/** Prices a request and fills in what it leaves open. */
+export function admit(request: JobRequest): NewJob {
+  const { prompt, negative_prompt, ...requested } = request.textToImage ?? { prompt: undefined };
+  const effective = request.textToImage
+    ? effectiveParameters(requested, randomInt(MAX_SEED))
+    : null;
+  return {
+    kind: request.kind,
+    mode: request.mode ?? request.kind,
+    model: effective?.model ?? null,
+    projectId: request.projectId ?? null,
+    inputAssetId: request.inputAssetId ?? null,
+    collectionId: null,
+    ordinalNumber: null,
+    traitOverrides: null,
+    requested: defined(requested),
+    effective: { ...effective },
+    content: contentOf({ prompt, negative_prompt, metadata: request.metadata, tags: request.tags }),
+    priority: request.priority ?? 0,
+    maxAttempts: request.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+    runAt: request.runAt ?? null,
+    deadline: request.deadline ?? null,
+    retryOf: request.retryOf ?? null,
+    estimatedCents: effective ? priceInCents(request.kind, effective.number_of_images) : 0,
+    statedCents: request.costCents ?? 0,
+  };
+}
+
+/** null where there is nothing that would ever have to be erased. */
+export function contentOf(content: RequestContent): RequestContent | null {
+  const given = defined(content);
+  return Object.keys(given).length === 0 ? null : given;
+}
+
+/** Scope of a key: the user. `payload` is what must be the same when the key comes again. */
+export function idempotencyKey(userId: string, key: string, payload: string): IdempotencyKey {
+  return { hash: hash128(`${userId}\n${key}`), fingerprint: hash128(payload) };
+}
+
+function hash128(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+}
+
+function defined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T;
+}

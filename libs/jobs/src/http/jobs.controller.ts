@@ -1,0 +1,192 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Patch, Post, Query, Res } from '@nestjs/common';
+import { CommandBus, QueryBus } from '@nestjs/cqrs';
+import { ApiHeader, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import {
+  CurrentActor,
+  currentRequestId,
+  CursorCodec,
+  IdempotencyKey,
+  IdParam,
+  Problem,
+} from '@genledger/platform';
+import type { Actor } from '@genledger/platform';
+import {
+  AddJobOutputs,
+  CancelJobs,
+  ChangeJobDetails,
+  DeleteJobs,
+  TransitionJobs,
+} from '../commands/change-jobs';
+import { QueueJobs } from '../commands/queue-jobs';
+import type { JobOutcome } from '../job-batch';
+import type { JobResource } from '../read-models/job-resource';
+import { GetJob, GetJobHistory, ListJobs } from '../read-models/queries';
+import { BatchQueuer, BatchAnswer } from './batch-queuer';
+import { historyEvent, HistoryEvent } from './history-event';
+import { JobPresenter } from './job-presenter';
+import { outcomeProblem } from './job-problems';
+import { fingerprintOf, jobFilterOf, jobRequestOf } from './job-requests';
+import {
+  AddOutputsDto,
+  ChangeJobDto,
+  CreateBatchDto,
+  CreateJobDto,
+  ListJobsDto,
+  TransitionJobDto,
+} from './jobs.dto';
+
+interface Page<T> {
+  readonly data: readonly T[];
+  readonly has_more: boolean;
+  readonly next_cursor: string | null;
+}
+
+const DEFAULT_LIMIT = 20;
+
+@ApiTags('jobs')
+@Controller('v1/jobs')
+export class JobsController {
+  constructor(
+    @Inject(CommandBus) private readonly commands: CommandBus,
+    @Inject(QueryBus) private readonly queries: QueryBus,
+    @Inject(CursorCodec) private readonly cursors: CursorCodec,
+    @Inject(JobPresenter) private readonly presenter: JobPresenter,
+    @Inject(BatchQueuer) private readonly batches: BatchQueuer,
+  ) {}
+
+  /** Queues a job. 201 with the job; a repeated Idempotency-Key gets the same answer again. */
+  @Post()
+  @ApiHeader({ name: 'Idempotency-Key', required: false })
+  async create(
+    @CurrentActor() actor: Actor,
+    @Body() body: CreateJobDto,
+    @IdempotencyKey() key: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JobResource> {
+    const request = jobRequestOf(body);
+    const keyed = this.presenter.key(actor, key, fingerprintOf('POST /v1/jobs', body));
+    const [queued] = await this.commands.execute(
+      new QueueJobs(actor, [{ request, key: keyed }], currentRequestId()),
+    );
+    const job = await this.presenter.queued(actor, queued!);
+    void reply.header('location', job.urls.self);
+    return job;
+  }
+
+  /** Queues up to 10,000 jobs: an outcome an item, in order. */
+  @Post('batch')
+  @HttpCode(200)
+  @ApiHeader({ name: 'Idempotency-Key', required: false })
+  createBatch(
+    @CurrentActor() actor: Actor,
+    @Body() body: CreateBatchDto,
+    @IdempotencyKey() key: string | undefined,
+  ): Promise<BatchAnswer> {
+    return this.batches.queue(actor, body.jobs, key);
+  }
+
+  @Get()
+  async list(@CurrentActor() actor: Actor, @Query() query: ListJobsDto): Promise<Page<JobResource>> {
+    const { cursor, limit = DEFAULT_LIMIT, ...filter } = query;
+    const binding = { userId: actor.userId, filter: { list: 'jobs', ...filter } };
+    const before = cursor === undefined ? undefined : this.cursors.decode<{ id: string }>(cursor, binding).id;
+    const { jobs, next } = await this.queries.execute(new ListJobs(actor, jobFilterOf(query), limit, before));
+    const next_cursor = next === null ? null : this.cursors.encode({ id: next }, binding);
+    return { data: jobs, has_more: next !== null, next_cursor };
+  }
+
+  @Get(':id')
+  async get(@CurrentActor() actor: Actor, @IdParam() id: string): Promise<JobResource> {
+    return found(await this.queries.execute(new GetJob(actor, id)));
+  }
+
+  /** The job's history, oldest first. A deleted job's is still here. */
+  @Get(':id/events')
+  async events(
+    @CurrentActor() actor: Actor,
+    @IdParam() id: string,
+  ): Promise<{ data: readonly HistoryEvent[] }> {
+    return { data: found(await this.queries.execute(new GetJobHistory(actor, id))).map(historyEvent) };
+  }
+
+  @Get(':id/outputs')
+  async outputs(
+    @CurrentActor() actor: Actor,
+    @IdParam() id: string,
+  ): Promise<{ data: JobResource['outputs'] }> {
+    return { data: found(await this.queries.execute(new GetJob(actor, id))).outputs };
+  }
+
+  /** Adds files of the caller's to a succeeded job, after those it has. */
+  @Post(':id/outputs')
+  async addOutputs(
+    @CurrentActor() actor: Actor,
+    @IdParam() id: string,
+    @Body() body: AddOutputsDto,
+  ): Promise<{ data: JobResource['outputs'] }> {
+    const outputs = await this.presenter.uploadedOutputs(actor, body.outputs);
+    const job = await this.change(actor, new AddJobOutputs(actor, id, outputs, currentRequestId()));
+    return { data: job.outputs };
+  }
+
+  /** Changes a queued job's project, mode, priority, metadata or tags. */
+  @Patch(':id')
+  async update(
+    @CurrentActor() actor: Actor,
+    @IdParam() id: string,
+    @Body() body: ChangeJobDto,
+  ): Promise<JobResource> {
+    const details = await this.presenter.changedDetails(actor, id, body);
+    return this.change(actor, new ChangeJobDetails(actor, [id], details, currentRequestId()));
+  }
+
+  /** Moves an external job along; `cost_cents` is what it has cost in all. */
+  @Post(':id/transition')
+  @HttpCode(200)
+  transition(
+    @CurrentActor() actor: Actor,
+    @IdParam() id: string,
+    @Body() body: TransitionJobDto,
+  ): Promise<JobResource> {
+    const error =
+      body.error === undefined || body.error === null ? null : { code: null, message: body.error };
+    const { status, cost_cents = null } = body;
+    return this.change(actor, new TransitionJobs(actor, [id], status, error, cost_cents, currentRequestId()));
+  }
+
+  /** Asks a job to end early. Idempotent. */
+  @Post(':id/cancel')
+  @HttpCode(200)
+  cancel(@CurrentActor() actor: Actor, @IdParam() id: string): Promise<JobResource> {
+    return this.change(actor, new CancelJobs(actor, [id], currentRequestId()));
+  }
+
+  /** Takes a job out of lists and statistics. Its history stays, and so does what it incurred. */
+  @Delete(':id')
+  @HttpCode(204)
+  async remove(@CurrentActor() actor: Actor, @IdParam() id: string): Promise<void> {
+    const [outcome] = await this.commands.execute(new DeleteJobs(actor, [id], currentRequestId()));
+    if (outcome!.status === 'unchanged') throw new Problem('not-found');
+    refuse(outcome!);
+  }
+
+  private async change(
+    actor: Actor,
+    command: CancelJobs | TransitionJobs | ChangeJobDetails | AddJobOutputs,
+  ): Promise<JobResource> {
+    const [outcome] = await this.commands.execute(command);
+    refuse(outcome!);
+    return found(await this.queries.execute(new GetJob(actor, outcome!.id)));
+  }
+}
+
+function refuse(outcome: JobOutcome): void {
+  const problem = outcomeProblem(outcome);
+  if (problem) throw problem;
+}
+
+function found<T>(value: T | null): T {
+  if (value === null) throw new Problem('not-found');
+  return value;
+}

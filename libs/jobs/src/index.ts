@@ -1,0 +1,40 @@
+export type { JobRequest } from './admission';
+export { LEASE_MS, ClaimJobs, RecordResults, RenewLeases, retryDelayMs } from './commands/work-jobs';
+export type { LeaseRenewal, WorkItem, WorkResult } from './commands/work-jobs';
+export {
+  AddJobOutputs,
+  CancelJobs,
+  ChangeJobDetails,
+  DeleteJobs,
+  TransitionJobs,
+} from './commands/change-jobs';
+export { QueueJobs } from './commands/queue-jobs';
+export type { QueuedJob } from './commands/queue-jobs';
+export { GenerationJobs, JobRefused } from './generation-jobs';
+export { idempotencyKey } from './admission';
+export { JobPresenter } from './http/job-presenter';
+export { outcomeProblem } from './http/job-problems';
+export { fingerprintOf } from './http/job-requests';
+export { IsNotBlank, Optional } from './http/job-validators';
+export { JOB_KINDS, JOB_STATUSES } from './job';
+export type { JobEvent, JobEventType, JobKind, JobOutput, JobOutputError, JobStatus } from './job';
+export type { JobOutcome } from './job-batch';
+export { JobsModule } from './jobs.module';
+export { priceInCents } from './prices';
+export { JobProjector } from './processes/job-projector';
+export { JobRescuer } from './processes/job-rescuer';
+export { LogKeeper } from './processes/log-keeper';
+export { GenerationJobRow } from './read-models/generation-job.entity';
+export type { JobOutputResource, JobResource, OutputLinks } from './read-models/job-resource';
+export {
+  GetJob,
+  GetJobCosts,
+  GetJobHistory,
+  GetJobStatistics,
+  GetJobSummary,
+  ListJobs,
+} from './read-models/queries';
+export { replayJob } from './read-models/replay';
+export type { JobStatistic, JobSummary } from './read-models/statistics-reader';
+export { ASPECT_RATIOS, DEFAULT_MODEL, MAX_IMAGES, MAX_PROMPT } from './text-to-image';
+export type { AspectRatio, EffectiveParameters } from './text-to-image';

@@ -1,0 +1,374 @@
+import { accept, Decider, Decision, refuse, unchanged } from '@genledger/event-store';
+import {
+  ABSENT,
+  ChargeFacts,
+  evolve,
+  isLive,
+  isTerminal,
+  JobEvent,
+  JobFacts,
+  JobOutput,
+  JobOutputError,
+  JobState,
+  JobStatus,
+  LiveJob,
+  RecordedJobEvent,
+  RequestContent,
+} from './job';
+import type { JobActor, JobCommand, NewJob } from './job-commands';
+
+/** API: mapped to problems in http/job-problems.ts. */
+export const JOB_REFUSALS = [
+  'not_found',
+  'already_exists',
+  'already_finished',
+  'invalid_transition',
+  'lease_lost',
+  'not_external',
+  'only_lease_holder',
+  'cost_cannot_fall',
+  'not_finished',
+  'only_queued',
+  'deadline_exceeded',
+] as const;
+export type JobRefusal = (typeof JOB_REFUSALS)[number];
+
+export type JobDecision = Decision<JobEvent, JobRefusal>;
+
+export const jobDecider: Decider<JobState, JobCommand, JobEvent, JobRefusal> = {
+  initial: ABSENT,
+  decide,
+  evolve: (state, event) => evolve(state, event as RecordedJobEvent),
+};
+
+export function decide(state: JobState, command: JobCommand, now: number): JobDecision {
+  if (command.type === 'queue') return queue(state, command.job, now);
+  if (!isLive(state) || !maySee(state, command.actor)) {
+    return command.type === 'delete' && state.status === 'ended' && maySee(state, command.actor)
+      ? unchanged()
+      : refuse('not_found');
+  }
+  const job = state;
+  switch (command.type) {
+    case 'start':
+      return start(job, command.workerId, command.leaseMs, now);
+    case 'progress':
+      return held(job, command.leaseToken, () =>
+        accept({
+          type: 'JobProgressed',
+          data: { ...facts(job, 'running'), fraction: command.fraction, stage: command.stage },
+        }),
+      );
+    case 'succeed':
+      return recordResult(job, command.leaseToken, 'succeeded', () =>
+        accept(succeeded(job, command.outputs, command.outputErrors, command.costCents)),
+      );
+    case 'fail':
+      return recordResult(job, command.leaseToken, 'failed', () => accept(failedAttempt(job, command, now)));
+    case 'release':
+      return held(job, command.leaseToken, () =>
+        accept({
+          type: 'JobReleased',
+          data: { ...facts(job, 'queued'), attempt: job.attempt - 1, lease_token: command.leaseToken },
+        }),
+      );
+    case 'expire_lease':
+      return expireLease(job, command.leaseToken, command.retryAfterMs, now);
+    case 'miss_deadline':
+      if (isTerminal(job.status)) return unchanged();
+      if (job.deadline === null || job.deadline > now) return refuse('invalid_transition');
+      return accept(failed(job, 'deadline_exceeded', null));
+    case 'cancel':
+      return cancel(job);
+    case 'confirm_cancel':
+      return held(job, command.leaseToken, () =>
+        job.cancelRequestedAt === null ? refuse('invalid_transition') : accept(canceled(job, 'requested')),
+      );
+    case 'transition':
+      return transition(job, command, now);
+    case 'change_details':
+      return changeDetails(job, command);
+    case 'add_outputs':
+      if (job.status !== 'succeeded') return refuse('not_finished');
+      return accept({
+        type: 'JobOutputAdded',
+        data: {
+          ...facts(job, job.status),
+          outputs: command.outputs.map((output, at) => ({ ...output, position: job.outputCount + at + 1 })),
+        },
+      });
+    case 'remove_input_asset':
+      if (job.inputAssetId !== command.assetId) return unchanged();
+      return accept({
+        type: 'JobInputAssetRemoved',
+        data: { ...facts(job, job.status), input_asset_id: command.assetId },
+      });
+    case 'adjust_cost':
+      if (command.deltaCents === 0) return unchanged();
+      if (command.deltaCents < 0) return refuse('cost_cannot_fall');
+      return accept({
+        type: 'JobCostAdjusted',
+        data: { ...charge(job, job.status, command.deltaCents, 0), reason: command.reason },
+      });
+    case 'erase_content':
+      if (job.erased) return unchanged();
+      return isTerminal(job.status)
+        ? accept({ type: 'JobContentErased', data: facts(job, job.status) })
+        : accept(canceled(job, 'erased'), {
+            type: 'JobContentErased',
+            data: facts({ ...job, status: 'canceled', reservedCents: 0 }, 'canceled'),
+          });
+    case 'archive':
+      if (!isTerminal(job.status)) return refuse('not_finished');
+      return accept({ type: 'JobArchived', data: facts(job, job.status) });
+    case 'delete':
+      return isTerminal(job.status)
+        ? accept(deleted(job))
+        : accept(canceled(job, 'deleted'), deleted({ ...job, status: 'canceled', reservedCents: 0 }));
+  }
+}
+
+function maySee(state: { readonly userId: string | null }, actor: JobActor): boolean {
+  return actor.role !== 'user' || actor.userId === state.userId;
+}
+
+function queue(state: JobState, job: NewJob, now: number): JobDecision {
+  if (state.status !== 'absent') return refuse('already_exists');
+  if (job.deadline !== null && job.deadline <= now) return refuse('deadline_exceeded');
+  return accept({
+    type: 'JobQueued',
+    data: {
+      project_id: job.projectId,
+      from: null,
+      to: 'queued',
+      cost_cents: job.statedCents,
+      cost_delta_cents: job.statedCents,
+      reserved_delta_cents: job.estimatedCents,
+      kind: job.kind,
+      mode: job.mode,
+      model: job.model,
+      attempt: 0,
+      max_attempts: job.maxAttempts,
+      priority: job.priority,
+      run_at: iso(job.runAt ?? now),
+      deadline: job.deadline === null ? null : iso(job.deadline),
+      input_asset_id: job.inputAssetId,
+      collection_id: job.collectionId,
+      ordinal_number: job.ordinalNumber,
+      trait_overrides: job.traitOverrides,
+      requested: job.requested,
+      effective: job.effective,
+      retry_of: job.retryOf,
+      has_content: job.content !== null,
+    },
+    content: job.content,
+  });
+}
+
+function start(job: LiveJob, workerId: string | null, leaseMs: number | null, now: number): JobDecision {
+  if (job.status !== 'queued')
+    return refuse(isTerminal(job.status) ? 'already_finished' : 'invalid_transition');
+  if (job.deadline !== null && job.deadline <= now) {
+    return refuse('deadline_exceeded', failed(job, 'deadline_exceeded', null));
+  }
+  return accept({
+    type: 'JobStarted',
+    data: {
+      ...facts(job, 'running'),
+      attempt: job.attempt + 1,
+      worker_id: workerId,
+      lease_expires_at: leaseMs === null ? null : iso(now + leaseMs),
+    },
+  });
+}
+
+/** Only the holder of the present lease goes on; a stale one is refused, and the refusal recorded, once a token. */
+function held(job: LiveJob, leaseToken: number, go: () => JobDecision): JobDecision {
+  if (job.status === 'running' && job.leaseToken === leaseToken) return go();
+  if (job.refusedTokens.includes(leaseToken)) return refuse('lease_lost');
+  return refuse('lease_lost', {
+    type: 'JobResultRefused',
+    data: { ...facts(job, job.status), lease_token: leaseToken, reason: 'lease_lost' },
+  });
+}
+
+function recordResult(job: LiveJob, leaseToken: number, end: JobStatus, go: () => JobDecision): JobDecision {
+  // The answer to the first one was lost: the worker says it again.
+  if (job.leaseToken === leaseToken && job.status === end) return unchanged();
+  return held(job, leaseToken, go);
+}
+
+function failedAttempt(
+  job: LiveJob,
+  failure: { code: string; message: string | null; retryable: boolean; retryAfterMs: number },
+  now: number,
+): JobEvent {
+  const again = failure.retryable && job.attempt < job.maxAttempts && job.cancelRequestedAt === null;
+  if (!again) return failed(job, failure.code, failure.message);
+  return {
+    type: 'JobAttemptFailed',
+    data: {
+      ...charge(job, 'queued', 0, 0),
+      attempt: job.attempt,
+      code: failure.code,
+      retry_at: iso(now + failure.retryAfterMs),
+      has_content: failure.message !== null,
+    },
+    content: failure.message === null ? null : { message: failure.message },
+  };
+}
+
+function expireLease(job: LiveJob, leaseToken: number, retryAfterMs: number, now: number): JobDecision {
+  if (job.status !== 'running' || job.leaseToken !== leaseToken) return unchanged();
+  if (job.leaseExpiresAt === null || job.leaseExpiresAt > now) return unchanged();
+  if (job.cancelRequestedAt !== null) return accept(canceled(job, 'requested'));
+  if (job.attempt >= job.maxAttempts) return accept(failed(job, 'lease_expired', null));
+  return accept({
+    type: 'JobLeaseExpired',
+    data: {
+      ...facts(job, 'queued'),
+      attempt: job.attempt,
+      lease_token: leaseToken,
+      retry_at: iso(now + retryAfterMs),
+    },
+  });
+}
+
+function cancel(job: LiveJob): JobDecision {
+  if (job.status === 'canceled') return unchanged();
+  if (isTerminal(job.status)) return refuse('already_finished');
+  if (job.status === 'queued' || job.leaseExpiresAt === null) return accept(canceled(job, 'requested'));
+  if (job.cancelRequestedAt !== null) return unchanged();
+  return accept({ type: 'JobCancelRequested', data: facts(job, job.status) });
+}
+
+/** The door of jobs whose work is done elsewhere: queued → running → succeeded | failed, by their owner. */
+function transition(
+  job: LiveJob,
+  command: { to: JobStatus; code: string | null; message: string | null; costCents: number | null },
+  now: number,
+): JobDecision {
+  if (job.kind !== 'external') return refuse('not_external');
+  const delta = command.costCents === null ? 0 : command.costCents - job.costCents;
+  if (job.status === command.to && delta === 0) return unchanged();
+  if (isTerminal(job.status)) return refuse('already_finished');
+  if (job.status === 'running' && job.leaseExpiresAt !== null) return refuse('only_lease_holder');
+  if (delta < 0) return refuse('cost_cannot_fall');
+  if (job.status === 'queued' && command.to === 'running') {
+    const started = start(job, null, null, now);
+    if (started.refusal !== undefined || delta === 0) return started;
+    const running: LiveJob = { ...job, status: 'running' };
+    return accept(...started.events, {
+      type: 'JobCostAdjusted',
+      data: { ...charge(running, 'running', delta, 0), reason: 'stated' },
+    });
+  }
+  if (job.status === 'queued' && command.to === 'canceled') return cancel(job);
+  if (job.status !== 'running') return refuse('invalid_transition');
+  switch (command.to) {
+    case 'succeeded':
+      return accept(succeeded(job, [], [], delta));
+    case 'failed':
+      return accept(failed(job, command.code ?? 'failed', command.message, delta));
+    case 'canceled':
+      return cancel(job);
+    case 'queued':
+    case 'running':
+      return refuse('invalid_transition');
+  }
+}
+
+function changeDetails(
+  job: LiveJob,
+  change: { projectId?: string | null; mode?: string; priority?: number; content?: RequestContent },
+): JobDecision {
+  if (job.status !== 'queued') return refuse('only_queued');
+  const projectId = change.projectId === undefined ? job.projectId : change.projectId;
+  const mode = change.mode ?? job.mode;
+  const priority = change.priority ?? job.priority;
+  const moved = projectId !== job.projectId;
+  if (!moved && mode === job.mode && priority === job.priority && change.content === undefined)
+    return unchanged();
+  return accept({
+    type: 'JobDetailsChanged',
+    data: {
+      ...facts(job, 'queued'),
+      project_id: projectId,
+      ...(moved ? { from_project_id: job.projectId } : {}),
+      mode,
+      priority,
+      has_content: change.content !== undefined,
+    },
+    content: change.content ?? null,
+  });
+}
+
+function succeeded(
+  job: LiveJob,
+  outputs: readonly JobOutput[],
+  outputErrors: readonly JobOutputError[],
+  costCents: number,
+): JobEvent {
+  return {
+    type: 'JobSucceeded',
+    data: {
+      ...charge(job, 'succeeded', costCents, -job.reservedCents),
+      attempt: job.attempt,
+      outputs,
+      output_errors: outputErrors,
+    },
+  };
+}
+
+function failed(job: LiveJob, code: string, message: string | null, costDeltaCents = 0): JobEvent {
+  return {
+    type: 'JobFailed',
+    data: {
+      ...charge(job, 'failed', costDeltaCents, -job.reservedCents),
+      attempt: job.attempt,
+      code,
+      has_content: message !== null,
+    },
+    content: message === null ? null : { message },
+  };
+}
+
+function canceled(job: LiveJob, reason: 'requested' | 'deleted' | 'erased'): JobEvent {
+  return { type: 'JobCanceled', data: { ...facts(job, 'canceled', -job.reservedCents), reason } };
+}
+
+/** Leaves the lists and their sums; what it incurred stays incurred. */
+function deleted(job: LiveJob): JobEvent {
+  return { type: 'JobDeleted', data: facts(job, null) };
+}
+
+function facts(job: LiveJob, to: JobStatus | null, reservedDeltaCents = 0): JobFacts {
+  return {
+    project_id: job.projectId,
+    from: job.status,
+    to,
+    cost_cents: job.costCents,
+    cost_delta_cents: 0,
+    reserved_delta_cents: reservedDeltaCents === 0 ? 0 : reservedDeltaCents,
+  };
+}
+
+function charge(
+  job: LiveJob,
+  to: JobStatus,
+  costDeltaCents: number,
+  reservedDeltaCents: number,
+): ChargeFacts {
+  return {
+    ...facts(job, to, reservedDeltaCents),
+    cost_cents: job.costCents + costDeltaCents,
+    cost_delta_cents: costDeltaCents,
+    kind: job.kind,
+    mode: job.mode,
+    model: job.model,
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

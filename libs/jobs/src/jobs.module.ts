@@ -1,0 +1,62 @@
+import { Module } from '@nestjs/common';
+import type { DynamicModule, ModuleMetadata, Provider } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { CHANGE_JOBS_HANDLERS } from './commands/change-jobs';
+import { QueueJobsHandler } from './commands/queue-jobs';
+import { WORK_JOBS_HANDLERS } from './commands/work-jobs';
+import { GenerationJobs } from './generation-jobs';
+import { BatchQueuer } from './http/batch-queuer';
+import { JobPresenter } from './http/job-presenter';
+import { JobsController } from './http/jobs.controller';
+import { ProjectsController } from './http/projects.controller';
+import { StatisticsController } from './http/statistics.controller';
+import { JobStore } from './job-store';
+import { JobProjector } from './processes/job-projector';
+import { JobRescuer } from './processes/job-rescuer';
+import { LogKeeper } from './processes/log-keeper';
+import { JobReader } from './read-models/job-reader';
+import { OUTPUT_LINKS } from './read-models/job-resource';
+import type { OutputLinks } from './read-models/job-resource';
+import { JOB_QUERY_HANDLERS } from './read-models/queries';
+import { StatisticsReader } from './read-models/statistics-reader';
+
+export interface JobsModuleOptions {
+  readonly imports?: ModuleMetadata['imports'];
+  /** Where the files of outputs can be fetched: another context's matter, bound where the modules are composed. */
+  readonly outputLinks: {
+    readonly inject?: Provider[];
+    readonly useFactory: (...args: never[]) => OutputLinks;
+  };
+}
+
+@Module({})
+export class JobsModule {
+  static forRoot({ imports = [], outputLinks }: JobsModuleOptions): DynamicModule {
+    return {
+      module: JobsModule,
+      imports: [CqrsModule, ...imports],
+      controllers: [JobsController, StatisticsController, ProjectsController],
+      providers: [
+        {
+          provide: OUTPUT_LINKS,
+          inject: (outputLinks.inject ?? []) as never[],
+          useFactory: outputLinks.useFactory,
+        },
+        JobStore,
+        JobReader,
+        StatisticsReader,
+        JobPresenter,
+        BatchQueuer,
+        GenerationJobs,
+        JobProjector,
+        JobRescuer,
+        LogKeeper,
+        QueueJobsHandler,
+        ...CHANGE_JOBS_HANDLERS,
+        ...WORK_JOBS_HANDLERS,
+        ...JOB_QUERY_HANDLERS,
+      ],
+      exports: [GenerationJobs, JobProjector, JobRescuer, LogKeeper, JobPresenter, OUTPUT_LINKS, CqrsModule],
+    };
+  }
+}

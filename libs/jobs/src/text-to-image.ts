@@ -1,0 +1,38 @@
+/** What a text-to-image job may ask for, and what it gets where it does not ask. */
+
+export const ASPECT_RATIOS = ['1:1', '16:9', '9:16', '4:3', '3:4', '3:2', '2:3', '21:9'] as const;
+export type AspectRatio = (typeof ASPECT_RATIOS)[number];
+
+export const MAX_IMAGES = 10;
+export const MAX_SEED = 2_147_483_647;
+export const DEFAULT_MODEL = 'painter-1';
+/** Longest prompt, in UTF-16 units: what the largest image APIs take. */
+export const MAX_PROMPT = 32_000;
+
+export interface TextToImageRequest {
+  readonly prompt: string;
+  readonly negative_prompt?: string;
+  readonly number_of_images?: number;
+  readonly aspect_ratio?: AspectRatio;
+  readonly seed?: number;
+  readonly model?: string;
+}
+
+/** What was asked for, as it was sent, without the texts (those are erasable content). */
+export type RequestedParameters = Omit<TextToImageRequest, 'prompt' | 'negative_prompt'>;
+
+export interface EffectiveParameters {
+  readonly number_of_images: number;
+  readonly aspect_ratio: AspectRatio;
+  readonly seed: number;
+  readonly model: string;
+}
+
+export function effectiveParameters(request: RequestedParameters, seed: number): EffectiveParameters {
+  return {
+    number_of_images: request.number_of_images ?? 1,
+    aspect_ratio: request.aspect_ratio ?? '1:1',
+    seed: request.seed ?? seed,
+    model: request.model ?? DEFAULT_MODEL,
+  };
+}

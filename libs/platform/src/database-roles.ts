@@ -1,0 +1,95 @@
+import { createHmac } from 'node:crypto';
+import { Client } from 'pg';
+
+/**
+ * The roles of a Genledger database (docs/adr/0003-three-database-roles.md).
+ *
+ * Owner `genledger_owner` only migrates. `genledger_writer` runs batches and projections. `authenticated` reads its own
+ * rows, `genledger_auditor` all rows. The server logs in as `genledger_server` (the writer) and `genledger_reader`
+ * (may become one of the two readers, holds nothing itself). Passwords are derived from the migrating login's own, so
+ * that every process of an installation computes the same.
+ */
+const GROUP_ROLES = ['genledger_owner', 'genledger_writer', 'authenticated', 'genledger_auditor'];
+
+export interface ServerUrls {
+  readonly writerUrl: string;
+  readonly readerUrl: string;
+}
+
+export function serverUrls(adminUrl: string): ServerUrls {
+  return {
+    writerUrl: loginUrl(adminUrl, 'genledger_server'),
+    readerUrl: loginUrl(adminUrl, 'genledger_reader'),
+  };
+}
+
+function loginUrl(adminUrl: string, login: string): string {
+  const url = new URL(adminUrl);
+  url.password = loginPassword(adminUrl, login);
+  url.username = login;
+  return url.href;
+}
+
+function loginPassword(adminUrl: string, login: string): string {
+  const own = decodeURIComponent(new URL(adminUrl).password);
+  return createHmac('sha256', own).update(`genledger login ${login}`).digest('base64url');
+}
+
+/** Makes roles, logins, schema and grants where they are missing. Needs CREATEROLE and the right to create schemas. */
+export async function ensureDatabaseRoles(admin: Client, adminUrl: string): Promise<void> {
+  for (const role of GROUP_ROLES) await createRole(admin, `create role ${role} nologin`);
+  for (const login of ['genledger_server', 'genledger_reader']) {
+    await createRole(admin, `create role ${login} login`);
+    // Roles are the cluster's: two databases of one cluster may set the same password at the same moment.
+    await retryWhenConcurrent(() =>
+      admin.query(`alter role ${login} nosuperuser nocreatedb nocreaterole nobypassrls
+                   password '${loginPassword(adminUrl, login)}'`),
+    );
+  }
+  await retryWhenConcurrent(() =>
+    admin.query(`grant genledger_writer to genledger_server;
+                 alter role genledger_reader noinherit;
+                 grant authenticated, genledger_auditor to genledger_reader;
+                 grant genledger_owner to current_user`),
+  );
+  const { rows } = await admin.query<{ super: boolean; name: string }>(
+    `select rolsuper as super, current_database() as name from pg_roles where rolname = current_user`,
+  );
+  await admin.query(`create schema if not exists genledger authorization genledger_owner`);
+  if (rows[0]?.super) await restrictAdvisoryLocks(admin);
+}
+
+/** Anyone who may take advisory locks could hold every feed back, and `set_config` would let a query change its claims. */
+async function restrictAdvisoryLocks(admin: Client): Promise<void> {
+  const { rows } = await admin.query<{ signature: string }>(
+    `select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where n.nspname = 'pg_catalog' and (p.proname like 'pg\\_advisory%' or p.proname like 'pg\\_try\\_advisory%'
+        or p.proname = 'set_config')`,
+  );
+  for (const { signature } of rows) {
+    await retryWhenConcurrent(() =>
+      admin.query(`revoke execute on function ${signature} from public;
+                   grant execute on function ${signature} to genledger_owner, genledger_writer`),
+    );
+  }
+}
+
+async function createRole(admin: Client, statement: string): Promise<void> {
+  try {
+    await admin.query(statement);
+  } catch (error) {
+    if (!['42710', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
+  }
+}
+
+async function retryWhenConcurrent(work: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      // XX000 "tuple concurrently updated": catalogue rows have no better answer.
+      if ((error as { code?: string }).code !== 'XX000' || attempt === 10) throw error;
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { Client, types } from 'pg';
+import type { Pool, PoolClient } from 'pg';
+import { DataSource } from 'typeorm';
+import type { DataSourceOptions, EntityManager } from 'typeorm';
+import type { Actor } from './identity/actor';
+import { isUuid } from './ids';
+import { knownMigrations } from './migrate';
+import type { ServerUrls } from './database-roles';
+
+export type Query = <R extends object>(text: string, values?: readonly unknown[]) => Promise<R[]>;
+
+export const DATABASE_OPTIONS = Symbol('DATABASE_OPTIONS');
+
+export interface DatabaseOptions extends ServerUrls {
+  /** Read models of the contexts, for TypeORM's query builder. */
+  readonly entities?: NonNullable<DataSourceOptions['entities']>;
+}
+
+// count(*), sum(int) and positions stay far below 2^53; as numbers they need no care at every use.
+types.setTypeParser(types.builtins.INT8, Number);
+
+/**
+ * Connections to PostgreSQL, by what they may do.
+ *
+ * Both pools belong to TypeORM data sources; hot paths use the pools' clients. Clients are pipelined: statements that do
+ * not depend on one another's answers are sent in one round trip, each still with an error of its own.
+ */
+@Injectable()
+export class Database implements OnModuleInit, OnApplicationShutdown {
+  private readonly writing: DataSource;
+  private readonly reading: DataSource;
+
+  constructor(@Inject(DATABASE_OPTIONS) private readonly options: DatabaseOptions) {
+    // 12 + 12 a process: four processes fit into the 100 connections that a server has by default.
+    this.writing = dataSource(options.writerUrl, 'genledger writer', 12);
+    this.reading = dataSource(options.readerUrl, 'genledger reader', 12, options.entities);
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.connect();
+  }
+
+  async connect(): Promise<void> {
+    if (!this.writing.isInitialized) await this.writing.initialize();
+    if (!this.reading.isInitialized) await this.reading.initialize();
+    for (const pool of [this.writer, poolOf(this.reading)]) {
+      // Without a listener of its own, a session that PostgreSQL ends while it is checked out ends the process.
+      pool.on('connect', (client) => client.on('error', () => undefined));
+    }
+    await this.refuseWrongLogin();
+    await this.refuseStaleSchema();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    if (this.writing.isInitialized) await this.writing.destroy();
+    if (this.reading.isInitialized) await this.reading.destroy();
+  }
+
+  /** Login that is genledger_writer: batches, projections, tables that the server owns. */
+  get writer(): Pool {
+    return poolOf(this.writing);
+  }
+
+  /** A session of its own outside the pools (LISTEN, an outcome looked up after a lost COMMIT). The caller ends it. */
+  async openSession(applicationName: string): Promise<Client> {
+    const client = new Client({
+      connectionString: this.options.writerUrl,
+      application_name: applicationName,
+    });
+    client.on('error', () => undefined);
+    await client.connect();
+    return client;
+  }
+
+  /** One statement as the writer. */
+  async write<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
+    return (await this.writer.query<R>(text, [...values])).rows;
+  }
+
+  /** A READ COMMITTED transaction as the writer. */
+  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return this.inTransaction(this.writer, 'begin', work);
+  }
+
+  /**
+   * A read-only transaction under row-level security with the actor's claims. Auditors and admins see all rows.
+   * Opening it costs no round trip of its own: it is sent with the first statement.
+   */
+  async read<T>(actor: Actor, work: (query: Query) => Promise<T>): Promise<T> {
+    return this.inTransaction(poolOf(this.reading), readAs(actor), work);
+  }
+
+  /** As `read`, through TypeORM: filtered lists of read models. */
+  async readEntities<T>(actor: Actor, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const runner = this.reading.createQueryRunner();
+    try {
+      await runner.query(readAs(actor));
+      const result = await work(runner.manager);
+      await runner.query('commit');
+      return result;
+    } catch (error) {
+      await runner.query('rollback').catch(() => undefined);
+      throw error;
+    } finally {
+      await runner.release();
+    }
+  }
+
+  private async inTransaction<T>(pool: Pool, open: string, work: (query: Query) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    let broken: Error | undefined;
+    try {
+      const opened = client.query(open);
+      opened.catch(() => undefined);
+      const result = await work(async <R extends object>(text: string, values: readonly unknown[] = []) => {
+        const answer = await client.query<R>(text, [...values]);
+        return answer.rows;
+      });
+      await opened;
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      broken = await rollback(client);
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  private async refuseWrongLogin(): Promise<void> {
+    for (const pool of [this.writer, poolOf(this.reading)]) {
+      const { rows } = await pool.query<{ login: string; refused: boolean }>(
+        `select session_user as login, rolsuper or rolbypassrls or pg_has_role(session_user, 'genledger_owner', 'member')
+           as refused from pg_roles where rolname = session_user`,
+      );
+      if (rows[0]?.refused !== false) {
+        throw new Error(
+          `the server refuses to run as ${rows[0]?.login ?? 'an unknown login'}: it is a superuser, bypasses row-level ` +
+            `security or owns the schema. Use DATABASE_APP_URL with a login of role genledger_writer.`,
+        );
+      }
+    }
+  }
+
+  private async refuseStaleSchema(): Promise<void> {
+    const rows = await this.write<{ name: string }>(`select name from genledger.migrations`);
+    const present = new Set(rows.map((row) => row.name));
+    const missing = knownMigrations.filter((name) => !present.has(name));
+    if (missing.length > 0) {
+      throw new Error(`the database lacks ${missing.join(', ')}: run "genledger migrate" first`);
+    }
+  }
+}
+
+/** Opens a read-only transaction with the actor's claims: one message, no parameters, so the id is checked first. */
+function readAs(actor: Actor): string {
+  if (!isUuid(actor.userId)) throw new Error('an actor without a canonical user id cannot read');
+  const role = actor.role === 'auditor' || actor.role === 'admin' ? 'genledger_auditor' : 'authenticated';
+  return `begin read only; set local role ${role}; set local request.jwt.claims = '{"sub":"${actor.userId}"}'`;
+}
+
+function dataSource(
+  url: string,
+  applicationName: string,
+  max: number,
+  entities: DatabaseOptions['entities'] = [],
+): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    schema: 'genledger',
+    entities,
+    extra: { max, pipeline: true, application_name: applicationName, connectionTimeoutMillis: 5_000 },
+  });
+}
+
+function poolOf(source: DataSource): Pool {
+  return (source.driver as unknown as { master: Pool }).master;
+}
+
+/** Returns the error that makes the client unusable, if rolling back failed. */
+async function rollback(client: PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('rollback');
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}
