@@ -11,7 +11,7 @@ const forbiddenImports = {
       message: IN_MEMORY_EVENTS,
     },
   ],
-  patterns: [{ regex: '^@genledger/[^/]+/', message: 'A lib is its barrel: @genledger/<lib>.' }],
+  patterns: [{ regex: '^@genledger/[^/]+/(?!testing$)', message: 'A lib is its barrel: @genledger/<lib>.' }],
 };
 
 const noSleep = 'Wait for a condition, a promise or a signal.';

@@ -38,7 +38,10 @@ const base = {
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fixtures/'],
   transform: { '^.+\\.(ts|js|mjs)$': ['@swc/jest', swc] },
   transformIgnorePatterns: [`/node_modules/(?!.*/node_modules/)(?!(${esm.join('|')})/)`],
-  moduleNameMapper: { '^@genledger/([^/]+)$': '<rootDir>/libs/$1/src' },
+  moduleNameMapper: {
+    '^@genledger/([^/]+)$': '<rootDir>/libs/$1/src',
+    '^@genledger/event-store/testing$': '<rootDir>/libs/event-store/src/testing/decider-spec',
+  },
 };
 
 module.exports = {

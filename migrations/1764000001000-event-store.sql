@@ -31,6 +31,8 @@ create table genledger.events (
   meta           json        not null,
   recorded_at    timestamptz not null,
   epoch          int         not null,
+  scope_id       uuid,
+  tally          int[],
   primary key (stream_id, version)
 ) partition by range (stream_id);
 create index events_position on genledger.events (position);
@@ -42,6 +44,8 @@ comment on column genledger.events.version is '1, 2, 3 … within the stream, wi
 comment on column genledger.events.user_id is 'Owner of the stream.';
 comment on column genledger.events.data is 'What happened, kept byte for byte. Holds nothing erasable: see genledger.contents.';
 comment on column genledger.events.meta is 'Actor, correlation, causation, command and trace ids.';
+comment on column genledger.events.scope_id is 'What folds group by besides the owner (a job''s project): a copy from data.';
+comment on column genledger.events.tally is 'Numbers that folds add up: a copy from data, so that they need not parse it (ADR 5).';
 comment on column genledger.events.recorded_at is 'Never earlier than the previous event of the stream.';
 
 -- What people and providers wrote. The event carries SHA-256(salt || body), so erasing a row leaves the log whole.
@@ -160,14 +164,17 @@ create function genledger.announce_append() returns void
 declare
   lo    bigint;
   known bigint := nullif(current_setting('genledger.bound', true), '')::bigint;
+  bound bigint;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'appending needs READ COMMITTED, not %', current_setting('transaction_isolation') using errcode = '25001';
   end if;
   select case when is_called then last_value else last_value - 1 end into lo from genledger.event_position;
-  if known is null or lo < known then
-    perform pg_catalog.pg_advisory_xact_lock_shared((42::bigint << 48) | lo);
-    perform pg_catalog.set_config('genledger.bound', lo::text, true);
+  -- Locked again where it is held already, which costs no lock memory: a bound that somebody made up only delays.
+  bound := greatest(least(lo, known), 0);
+  perform pg_catalog.pg_advisory_xact_lock_shared((42::bigint << 48) | bound);
+  if bound is distinct from known then
+    perform pg_catalog.set_config('genledger.bound', bound::text, true);
   end if;
 end $$;
 comment on function genledger.announce_append() is 'Lower bound of this transaction''s positions, as a shared advisory lock (class 42).';
@@ -197,33 +204,35 @@ end $$;
 -- Appends events of any number of streams whose heads the caller has locked. Returns the last position.
 create function genledger.append_events(
   p_stream_ids uuid[], p_versions int[], p_user_ids uuid[], p_types text[], p_schema_versions int[],
-  p_data json[], p_meta json[], p_recorded_at timestamptz[]) returns bigint
-  language plpgsql volatile set search_path = ''
+  p_data json[], p_meta json[], p_recorded_at timestamptz[], p_scope_ids uuid[], p_tallies text[]) returns bigint
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan
   as $$
 begin
   perform genledger.announce_append();
   insert into genledger.events
-    (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch)
+    (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally)
   select nextval('genledger.event_position'), e.stream_id, e.version, e.user_id, e.type, e.schema_version,
-         e.data, e.meta, e.recorded_at, (select epoch from genledger.log_epoch)
-    from unnest(p_stream_ids, p_versions, p_user_ids, p_types, p_schema_versions, p_data, p_meta, p_recorded_at)
-      as e(stream_id, version, user_id, type, schema_version, data, meta, recorded_at);
+         e.data, e.meta, e.recorded_at, (select epoch from genledger.log_epoch), e.scope_id, e.tally::int[]
+    from unnest(p_stream_ids, p_versions, p_user_ids, p_types, p_schema_versions, p_data, p_meta, p_recorded_at,
+                p_scope_ids, p_tallies)
+      as e(stream_id, version, user_id, type, schema_version, data, meta, recorded_at, scope_id, tally);
   return currval('genledger.event_position');
 end $$;
 
 create function genledger.insert_contents(
   p_stream_ids uuid[], p_versions int[], p_user_ids uuid[], p_salts bytea[], p_bodies json[]) returns void
-  language sql volatile set search_path = ''
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan
   as $$
+begin
   insert into genledger.contents (stream_id, version, user_id, salt, body)
-  select * from unnest(p_stream_ids, p_versions, p_user_ids, p_salts, p_bodies)
-$$;
+  select * from unnest(p_stream_ids, p_versions, p_user_ids, p_salts, p_bodies);
+end $$;
 
 -- Locks the heads of plain streams, in id order; a stream without a head is not returned. p_wait = false leaves rows
 -- that someone else holds alone: held = true.
 create function genledger.load_stream_heads(p_ids uuid[], p_wait boolean)
   returns table (stream_id uuid, version int, recorded_ms float8, held boolean)
-  language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off
   set enable_mergejoin = off set lock_timeout = '2s'
   as $$
 #variable_conflict use_column
@@ -246,7 +255,7 @@ end $$;
 -- Moves heads on from the version that was loaded (0: makes them). A head that someone else made meanwhile: 40001.
 create function genledger.advance_stream_heads(
   p_ids uuid[], p_user_ids uuid[], p_expected int[], p_versions int[], p_recorded_at timestamptz[]) returns void
-  language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
   as $$
 declare
   made  bigint;
@@ -271,7 +280,7 @@ end $$;
 create function genledger.take_idempotency_keys(
   p_hashes uuid[], p_fingerprints uuid[], p_stream_ids uuid[])
   returns table (key_hash uuid, fingerprint uuid, stream_id uuid, version int)
-  language plpgsql volatile set search_path = '' set enable_seqscan = off set lock_timeout = '250ms'
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set lock_timeout = '250ms'
   as $$
 #variable_conflict use_column
 declare
@@ -292,7 +301,7 @@ begin
 end $$;
 
 create function genledger.return_idempotency_keys(p_hashes uuid[]) returns void
-  language sql volatile set search_path = '' set enable_seqscan = off
+  language sql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off
   as $$ delete from genledger.idempotency_keys where key_hash = any (p_hashes) $$;
 
 -- Moves a checkpoint from p_expected to p_next. 'stored' | 'already_there' | 'mismatch' (not where the caller thinks,
@@ -356,7 +365,7 @@ revoke execute on all functions in schema genledger from public;
 grant execute on function genledger.uid() to genledger_writer, authenticated, genledger_auditor;
 grant execute on function
   genledger.ensure_partitions(timestamptz, timestamptz), genledger.announce_append(), genledger.read_watermark(),
-  genledger.append_events(uuid[], int[], uuid[], text[], int[], json[], json[], timestamptz[]),
+  genledger.append_events(uuid[], int[], uuid[], text[], int[], json[], json[], timestamptz[], uuid[], text[]),
   genledger.insert_contents(uuid[], int[], uuid[], bytea[], json[]),
   genledger.load_stream_heads(uuid[], boolean),
   genledger.advance_stream_heads(uuid[], uuid[], int[], int[], timestamptz[]),

@@ -179,7 +179,7 @@ create function genledger.load_jobs(p_ids uuid[], p_wait boolean)
     status text, version int, attempt int, max_attempts int, rank int, run_ms float8, deadline_ms float8,
     lease_token int, lease_ms float8, refused_tokens int[], worker_id text, reserved_cents int, cost_cents int,
     error_code text, error_version int, input_asset_id uuid, output_count int, erased boolean, cancel_ms float8, started_ms float8, completed_ms float8, updated_ms float8)
-  language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off
   set enable_mergejoin = off set lock_timeout = '2s'
   as $$
 #variable_conflict use_column
@@ -211,50 +211,164 @@ begin
   end if;
 end $$;
 
--- Locks the next due jobs, best rank first, after a given key. Same shape as load_jobs.
-create function genledger.claim_jobs(p_external boolean, p_kinds text[], p_max int,
-                                     p_after_rank int, p_after_run_at timestamptz, p_after_id uuid)
-  returns table (found text, row_id tid, id uuid, user_id uuid, project_id uuid, kind text, mode text, model text,
-    status text, version int, attempt int, max_attempts int, rank int, run_ms float8, deadline_ms float8,
-    lease_token int, lease_ms float8, refused_tokens int[], worker_id text, reserved_cents int, cost_cents int,
-    error_code text, error_version int, input_asset_id uuid, output_count int, erased boolean, cancel_ms float8, started_ms float8, completed_ms float8, updated_ms float8,
-    run_at timestamptz)
-  language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_sort = off
-  set enable_bitmapscan = off
+-- Starts the next due jobs, best rank first, after a given key: what `decide` answers to a worker's `start`, set-based
+-- (fast-paths.int.spec.ts compares the two event by event and row by row). Rows without a user are overdue: they were
+-- not started, and their deadline is for `decide`. No wait for locks, so the time may be taken before them:
+-- recorded_at is never earlier than the row's last event.
+create function genledger.start_jobs(p_external boolean, p_kinds text[], p_max int, p_after_rank int,
+    p_after_run_at timestamptz, p_after_id uuid, p_worker_id text, p_lease_ms int, p_meta json)
+  returns table (id uuid, user_id uuid, kind text, attempt int, lease_token int, effective json, content json, rank int,
+                 run_at timestamptz)
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_sort = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
   as $$
 #variable_conflict use_column
+declare
+  at        timestamptz;
+  lease_end timestamptz;
+  head      text := '{"project_id":';
+  tail      text;
+  epoch_now int;
 begin
+  perform genledger.announce_append();
+  at := date_trunc('milliseconds', clock_timestamp());
+  lease_end := at + p_lease_ms * interval '1 millisecond';
+  tail := ',"worker_id":' || to_json(p_worker_id)::text || ',"lease_expires_at":"'
+    || to_char(lease_end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"}';
+  select e.epoch into epoch_now from genledger.log_epoch e;
   if p_external then
     return query
-      select 'locked', s.ctid, s.id, s.user_id, s.project_id, s.kind, s.mode, s.model, s.status, s.version, s.attempt,
-             s.max_attempts, s.rank, date_part('epoch', s.run_at) * 1000, date_part('epoch', s.deadline) * 1000,
-             s.lease_token, date_part('epoch', s.lease_expires_at) * 1000, s.refused_tokens, s.worker_id,
-             s.reserved_cents, s.cost_cents, s.error_code, s.error_version, s.input_asset_id, s.output_count, s.erased,
-             date_part('epoch', s.cancel_requested_at) * 1000, date_part('epoch', s.started_at) * 1000,
-             date_part('epoch', s.completed_at) * 1000, date_part('epoch', s.updated_at) * 1000, s.run_at
-        from genledger.job_states s
+    with due as materialized (
+      select s.ctid as row_id, s.id, s.rank, s.run_at, s.deadline from genledger.job_states s
        where s.status = 'queued' and s.kind = 'external' and s.run_at <= clock_timestamp()
          and (s.rank, s.run_at, s.id) > (p_after_rank, p_after_run_at, p_after_id)
-       order by s.rank, s.run_at, s.id limit p_max for no key update skip locked;
+       order by s.rank, s.run_at, s.id limit p_max for no key update skip locked),
+    started as (
+      update genledger.job_states s
+         set status = 'running', version = s.version + 1, attempt = s.attempt + 1, lease_token = s.version + 1,
+             lease_expires_at = lease_end, worker_id = p_worker_id, updated_at = greatest(s.updated_at, at),
+             started_at = coalesce(s.started_at, greatest(s.updated_at, at))
+        from due d where s.ctid = d.row_id and (d.deadline is null or d.deadline > at)
+      returning s.id, s.user_id, s.project_id, s.kind, s.version, s.attempt, s.cost_cents, s.updated_at, s.rank, s.run_at),
+    logged as (
+      insert into genledger.events
+        (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally)
+      select nextval('genledger.event_position'), t.id, t.version, t.user_id, 'JobStarted', 1,
+             (head || coalesce('"' || t.project_id || '"', 'null') || ',"from":"queued","to":"running","cost_cents":'
+               || t.cost_cents || ',"cost_delta_cents":0,"reserved_delta_cents":0,"attempt":' || t.attempt || tail)::json,
+             p_meta, t.updated_at, epoch_now, t.project_id, array[1, 2, t.cost_cents, 0, 0]
+        from started t)
+    select t.id, t.user_id, t.kind, t.attempt, t.version, r.effective, c.body, t.rank, t.run_at
+      from started t join genledger.job_requests r on r.id = t.id
+      left join genledger.contents c on c.stream_id = r.id and c.version = r.content_version
+    union all
+    select d.id, null, null, null, null, null, null, d.rank, d.run_at from due d where d.deadline <= at;
   else
     return query
-      select 'locked', s.ctid, s.id, s.user_id, s.project_id, s.kind, s.mode, s.model, s.status, s.version, s.attempt,
-             s.max_attempts, s.rank, date_part('epoch', s.run_at) * 1000, date_part('epoch', s.deadline) * 1000,
-             s.lease_token, date_part('epoch', s.lease_expires_at) * 1000, s.refused_tokens, s.worker_id,
-             s.reserved_cents, s.cost_cents, s.error_code, s.error_version, s.input_asset_id, s.output_count, s.erased,
-             date_part('epoch', s.cancel_requested_at) * 1000, date_part('epoch', s.started_at) * 1000,
-             date_part('epoch', s.completed_at) * 1000, date_part('epoch', s.updated_at) * 1000, s.run_at
-        from genledger.job_states s
+    with due as materialized (
+      select s.ctid as row_id, s.id, s.rank, s.run_at, s.deadline from genledger.job_states s
        where s.status = 'queued' and s.kind <> 'external' and s.kind = any (p_kinds) and s.run_at <= clock_timestamp()
          and (s.rank, s.run_at, s.id) > (p_after_rank, p_after_run_at, p_after_id)
-       order by s.rank, s.run_at, s.id limit p_max for no key update skip locked;
+       order by s.rank, s.run_at, s.id limit p_max for no key update skip locked),
+    started as (
+      update genledger.job_states s
+         set status = 'running', version = s.version + 1, attempt = s.attempt + 1, lease_token = s.version + 1,
+             lease_expires_at = lease_end, worker_id = p_worker_id, updated_at = greatest(s.updated_at, at),
+             started_at = coalesce(s.started_at, greatest(s.updated_at, at))
+        from due d where s.ctid = d.row_id and (d.deadline is null or d.deadline > at)
+      returning s.id, s.user_id, s.project_id, s.kind, s.version, s.attempt, s.cost_cents, s.updated_at, s.rank, s.run_at),
+    logged as (
+      insert into genledger.events
+        (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally)
+      select nextval('genledger.event_position'), t.id, t.version, t.user_id, 'JobStarted', 1,
+             (head || coalesce('"' || t.project_id || '"', 'null') || ',"from":"queued","to":"running","cost_cents":'
+               || t.cost_cents || ',"cost_delta_cents":0,"reserved_delta_cents":0,"attempt":' || t.attempt || tail)::json,
+             p_meta, t.updated_at, epoch_now, t.project_id, array[1, 2, t.cost_cents, 0, 0]
+        from started t)
+    select t.id, t.user_id, t.kind, t.attempt, t.version, r.effective, c.body, t.rank, t.run_at
+      from started t join genledger.job_requests r on r.id = t.id
+      left join genledger.contents c on c.stream_id = r.id and c.version = r.content_version
+    union all
+    select d.id, null, null, null, null, null, null, d.rank, d.run_at from due d where d.deadline <= at;
+  end if;
+end $$;
+
+-- Ends running jobs well, whose lease token still holds: what `decide` answers to `succeed`, set-based (compared by
+-- fast-paths.int.spec.ts). Returns the jobs that it ended; all others are for `decide`: stale tokens, repeated results,
+-- rows that someone holds, outputs that are not the owner's.
+create function genledger.succeed_jobs(
+    p_ids uuid[], p_tokens int[], p_costs int[], p_output_counts int[], p_outputs json[], p_output_errors json[], p_metas json[],
+    p_output_jobs uuid[], p_positions int[], p_upload_ids uuid[], p_mime_types text[], p_sizes bigint[], p_sha256 text[],
+    p_widths int[], p_heights int[])
+  returns table (id uuid, version int, last_position bigint)
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_hashjoin = off set enable_mergejoin = off
+  as $$
+#variable_conflict use_column
+declare
+  at        timestamptz;
+  epoch_now int;
+  foreign_outputs uuid[] := '{}';
+  ended_ids uuid[];
+  versions  int[];
+begin
+  perform genledger.announce_append();
+  if cardinality(p_output_jobs) > 0 then
+    perform 1 from genledger.uploads u where u.id = any (p_upload_ids) order by u.id for key share skip locked;
+    select coalesce(array_agg(distinct o.job_id), '{}') into foreign_outputs
+      from unnest(p_output_jobs, p_upload_ids) as o(job_id, upload_id)
+      left join genledger.job_states s on s.id = o.job_id
+      left join genledger.uploads u on u.id = o.upload_id and u.user_id = s.user_id
+     where u.id is null;
+  end if;
+  select e.epoch into epoch_now from genledger.log_epoch e;
+  at := date_trunc('milliseconds', clock_timestamp());
+  with mine as materialized (
+    select s.ctid as row_id, s.reserved_cents, r.cost, r.output_count, r.outputs, r.output_errors, r.meta
+      from unnest(p_ids, p_tokens, p_costs, p_output_counts, p_outputs, p_output_errors, p_metas)
+        as r(id, token, cost, output_count, outputs, output_errors, meta)
+     -- By itself, or the planner takes the index of running jobs and walks it whole for every id.
+     cross join lateral (
+       select j.ctid, j.id, j.status, j.lease_token, j.reserved_cents from genledger.job_states j
+        where j.id = r.id for no key update skip locked) s
+     where s.status = 'running' and s.lease_token = r.token and s.id <> all (foreign_outputs)),
+  ended as (
+    update genledger.job_states s
+       set status = 'succeeded', version = s.version + 1, lease_expires_at = null, error_code = null, error_version = null,
+           cost_cents = s.cost_cents + m.cost, reserved_cents = 0, output_count = m.output_count,
+           updated_at = greatest(s.updated_at, at), completed_at = greatest(s.updated_at, at)
+      from mine m where s.ctid = m.row_id
+    returning s.id, s.user_id, s.project_id, s.kind, s.mode, s.model, s.version, s.attempt, s.cost_cents, m.cost,
+              m.reserved_cents as reserved, s.updated_at, m.outputs, m.output_errors, m.meta),
+  logged as (
+    insert into genledger.events
+      (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally)
+    select nextval('genledger.event_position'), e.id, e.version, e.user_id, 'JobSucceeded', 1,
+           ('{"project_id":' || coalesce('"' || e.project_id || '"', 'null')
+             || ',"from":"running","to":"succeeded","cost_cents":' || e.cost_cents || ',"cost_delta_cents":' || e.cost
+             || ',"reserved_delta_cents":' || -e.reserved || ',"kind":"' || e.kind || '","mode":'
+             || to_json(e.mode)::text || ',"model":' || coalesce(to_json(e.model)::text, 'null') || ',"attempt":' || e.attempt
+             || ',"outputs":' || e.outputs || ',"output_errors":' || e.output_errors || '}')::json,
+           e.meta, e.updated_at, epoch_now, e.project_id, array[2, 3, e.cost_cents, e.cost, 0]
+      from ended e)
+  select coalesce(array_agg(e.id), '{}'), array_agg(e.version) into ended_ids, versions from ended e;
+  if cardinality(p_output_jobs) > 0 then
+    insert into genledger.job_outputs (job_id, position, user_id, upload_id, mime_type, size, sha256, width, height)
+    select o.job_id, o.position, u.user_id, o.upload_id, o.mime_type, o.size, o.sha256, o.width, o.height
+      from unnest(p_output_jobs, p_positions, p_upload_ids, p_mime_types, p_sizes, p_sha256, p_widths, p_heights)
+        as o(job_id, position, upload_id, mime_type, size, sha256, width, height)
+      join genledger.uploads u on u.id = o.upload_id
+     where o.job_id = any (ended_ids);
+  end if;
+  if cardinality(ended_ids) > 0 then
+    return query select n.id, n.version, currval('genledger.event_position') from unnest(ended_ids, versions) as n(id, version);
   end if;
 end $$;
 
 -- Locks what new jobs refer to, so that it cannot vanish before they are written. Held rows are left alone.
 create function genledger.lock_references(p_projects uuid[], p_assets uuid[], p_uploads uuid[], p_wait boolean)
   returns table (target text, id uuid, user_id uuid, held boolean)
-  language plpgsql volatile set search_path = '' set enable_seqscan = off set lock_timeout = '2s'
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set lock_timeout = '2s'
   as $$
 #variable_conflict use_column
 declare
@@ -282,7 +396,7 @@ create function genledger.insert_jobs(
   p_max_attempts int[], p_ranks int[], p_run_at timestamptz[], p_deadlines timestamptz[], p_reserved int[], p_costs int[],
   p_assets uuid[], p_collections uuid[], p_ordinals int[], p_traits json[], p_requested json[], p_effective json[],
   p_tags text[], p_retry_of uuid[], p_content_versions int[], p_created_at timestamptz[]) returns void
-  language plpgsql volatile set search_path = ''
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan
   as $$
 begin
   insert into genledger.job_states (id, user_id, project_id, kind, mode, model, status, version, attempt, max_attempts,
@@ -310,7 +424,7 @@ create function genledger.update_jobs(
   p_reserved int[], p_costs int[], p_error_codes text[], p_error_versions int[], p_assets uuid[], p_outputs int[],
   p_erased int[], p_cancel timestamptz[],
   p_started timestamptz[], p_completed timestamptz[], p_updated timestamptz[]) returns int
-  language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off
   set enable_mergejoin = off
   as $$
 declare
@@ -338,7 +452,7 @@ end $$;
 
 create function genledger.change_job_requests(
   p_ids uuid[], p_project_ids uuid[], p_modes text[], p_tags text[], p_assets uuid[], p_content_versions int[]) returns void
-  language sql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+  language sql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
   as $$
   update genledger.job_requests r
      set project_id = c.project_id, mode = c.mode, input_asset_id = c.asset,
@@ -360,7 +474,7 @@ $$;
 
 -- Takes jobs out of the read models and leaves their tombstones.
 create function genledger.end_jobs(p_ids uuid[], p_versions int[], p_reason text, p_at timestamptz) returns void
-  language plpgsql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
   as $$
 begin
   with gone as (delete from genledger.job_states where id = any (p_ids) returning id, user_id)
@@ -374,7 +488,7 @@ end $$;
 -- Renews leases whose token still holds. A heartbeat is no event: no index holds the expiry, so the update stays HOT.
 create function genledger.renew_leases(p_ids uuid[], p_tokens int[], p_lease_ms int)
   returns table (id uuid, lease_expires_at timestamptz, cancel_requested boolean)
-  language sql volatile set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+  language sql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
   as $$
   update genledger.job_states s
      set lease_expires_at = clock_timestamp() + p_lease_ms * interval '1 millisecond'
@@ -384,42 +498,45 @@ create function genledger.renew_leases(p_ids uuid[], p_tokens int[], p_lease_ms 
 $$;
 
 create function genledger.expired_leases(p_max int) returns table (id uuid, lease_token int)
-  language sql volatile set search_path = '' set enable_seqscan = off
+  language sql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off
   as $$
   select s.id, s.lease_token from genledger.job_states s
    where s.status = 'running' and s.lease_expires_at < clock_timestamp() limit p_max
 $$;
 
--- When a job was made: the time in its UUIDv7.
-create function genledger.uuid_time(p_id uuid) returns timestamptz
-  language sql immutable strict parallel safe set search_path = ''
-  as $$ select to_timestamp(('x' || translate(left(p_id::text, 13), '-', ''))::bit(48)::bigint / 1000.0) $$;
+-- When a job was made: the first 13 characters of its UUIDv7 are its time.
+create function genledger.job_time(p_head text) returns timestamptz
+  language sql immutable strict parallel safe
+  as $$ select to_timestamp(('x' || translate(p_head, '-', ''))::bit(48)::bigint / 1000.0) $$;
 
 -- Every job event folds by itself: it leaves one status (at its cost before) and enters another (at its cost after).
+-- events.tally of a job: {status left, status entered, cost after, change of cost, 1 if it changed its project}; statuses
+-- are numbered in this order, 0 is none. A test compares it with data, event by event.
+create function genledger.job_status(p_number int) returns text
+  language sql immutable parallel safe
+  as $$ select ('{queued,running,succeeded,failed,canceled}'::text[])[p_number] $$;
+
 create view genledger.job_movements with (security_invoker = true) as
-  select e.position, e.user_id, m.project_id, m.status, m.count, m.cost_cents, genledger.uuid_time(e.stream_id) as job_at
+  select e.position, e.user_id, m.project_id, m.status, m.count, m.cost_cents, left(e.stream_id::text, 13) as job_time
     from genledger.events e
-   cross join lateral json_to_record(e.data) as d("from" text, "to" text, project_id uuid, from_project_id json,
-                                                   cost_cents bigint, cost_delta_cents bigint)
    cross join lateral (values
-     (case when d.from_project_id is null then d.project_id
-           else nullif(d.from_project_id #>> '{}', '')::uuid end, d."from", -1, d.cost_delta_cents - d.cost_cents),
-     (d.project_id, d."to", 1, d.cost_cents)) as m(project_id, status, count, cost_cents)
-   where m.status is not null and (d."from" is distinct from d."to" or d.cost_delta_cents <> 0 or d.from_project_id is not null);
+     (case when e.tally[5] = 1 then nullif(e.data ->> 'from_project_id', '')::uuid else e.scope_id end,
+      e.tally[1], -1, e.tally[4] - e.tally[3]),
+     (e.scope_id, e.tally[2], 1, e.tally[3])) as m(project_id, status, count, cost_cents)
+   where m.status > 0 and (e.tally[1] <> e.tally[2] or e.tally[4] <> 0 or e.tally[5] = 1);
+comment on view genledger.job_movements is 'One row for each status that an event leaves or enters.';
 
 create view genledger.job_charges with (security_invoker = true) as
-  select e.position, e.user_id, (e.recorded_at at time zone 'UTC')::date as day, d.project_id, d.mode, d.kind, d.model,
-         d.cost_delta_cents as cents
-    from genledger.events e
-   cross join lateral json_to_record(e.data) as d(project_id uuid, mode text, kind text, model text, cost_delta_cents bigint)
-   where e.type in ('JobQueued', 'JobImported', 'JobSucceeded', 'JobFailed', 'JobAttemptFailed', 'JobCostAdjusted')
-     and d.cost_delta_cents <> 0;
+  select e.position, e.user_id, (e.recorded_at at time zone 'UTC')::date as day, e.scope_id as project_id,
+         d.mode, d.kind, d.model, e.tally[4] as cents
+    from genledger.events e cross join lateral json_to_record(e.data) as d(mode text, kind text, model text)
+   where e.tally[4] <> 0;
 
 -- Folds events in (checkpoint, watermark], at most p_max of them, into the three models. The caller read the watermark
 -- in an earlier statement.
 create function genledger.fold_jobs(p_expected bigint, p_watermark bigint, p_max int)
   returns table (outcome text, reached bigint, folded int)
-  language plpgsql volatile set search_path = '' set enable_seqscan = off
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off
   as $$
 begin
   select max(b.position), count(*) into reached, folded from (
@@ -430,10 +547,26 @@ begin
   outcome := genledger.store_checkpoint('jobs', p_expected, reached);
   if outcome <> 'stored' or folded = 0 then return next; return; end if;
 
-  with moved as materialized (
-    select m.user_id, m.project_id, m.status, sum(m.count) as count, sum(m.cost_cents) as cost_cents,
-           min(m.job_at) filter (where m.count > 0) as first_at, max(m.job_at) filter (where m.count > 0) as last_at
-      from genledger.job_movements m where m.position > p_expected and m.position <= reached
+  -- Events are added up by the pair of statuses first and taken apart afterwards: a tenth of the rows.
+  with pairs as materialized (
+    select e.user_id, e.scope_id as project_id,
+           case when e.tally[5] = 1 then e.data ->> 'from_project_id' else e.scope_id::text end as from_project_id,
+           e.tally[1] as left_status, e.tally[2] as entered_status, count(*) as count, sum(e.tally[3]) as cost_cents,
+           sum(e.tally[4]) as delta_cents, min(left(e.stream_id::text, 13) collate "C") as first_at,
+           max(left(e.stream_id::text, 13) collate "C") as last_at
+      from genledger.events e
+     where e.position > p_expected and e.position <= reached
+       and (e.tally[1] <> e.tally[2] or e.tally[4] <> 0 or e.tally[5] = 1)
+     group by 1, 2, 3, 4, 5),
+  moved as materialized (
+    select p.user_id, m.project_id, genledger.job_status(m.status) as status, sum(m.count) as count,
+           sum(m.cost_cents) as cost_cents, min(m.first_at) as first_at, max(m.last_at) as last_at
+      from pairs p
+     cross join lateral (values
+       (nullif(p.from_project_id, '')::uuid, p.left_status, -p.count, p.delta_cents - p.cost_cents, null, null),
+       (p.project_id, p.entered_status, p.count, p.cost_cents, p.first_at, p.last_at))
+       as m(project_id, status, count, cost_cents, first_at, last_at)
+     where m.status > 0
      group by 1, 2, 3),
   statistics as (
     insert into genledger.job_statistics as t (user_id, status, count, total_cost_cents)
@@ -450,7 +583,7 @@ begin
       set charges = t.charges + excluded.charges, incurred_cents = t.incurred_cents + excluded.incurred_cents)
   insert into genledger.generation_job_summary as t
     (user_id, project_id, status, job_count, total_cost_cents, first_job_at, last_job_at)
-  select m.user_id, m.project_id, m.status, m.count, m.cost_cents, m.first_at, m.last_at
+  select m.user_id, m.project_id, m.status, m.count, m.cost_cents, genledger.job_time(m.first_at), genledger.job_time(m.last_at)
     from moved m where m.count <> 0 or m.cost_cents <> 0 order by 1, 2, 3
   on conflict (user_id, project_id, status) do update
     set job_count = t.job_count + excluded.job_count, total_cost_cents = t.total_cost_cents + excluded.total_cost_cents,
@@ -468,8 +601,9 @@ create view genledger.exact_job_summary with (security_invoker = true) as
                  case when job_count > 0 then last_job_at end as last_job_at
             from genledger.generation_job_summary
           union all
-          select m.user_id, m.project_id, m.status, m.count, m.cost_cents,
-                 case when m.count > 0 then m.job_at end, case when m.count > 0 then m.job_at end
+          select m.user_id, m.project_id, genledger.job_status(m.status), m.count, m.cost_cents,
+                 case when m.count > 0 then genledger.job_time(m.job_time) end,
+                 case when m.count > 0 then genledger.job_time(m.job_time) end
             from genledger.job_movements m
            where m.position > coalesce((select c.position from genledger.checkpoints c where c.name = 'jobs'), 0)) t
    group by 1, 2, 3 having sum(job_count) <> 0;
@@ -478,7 +612,7 @@ create view genledger.exact_job_statistics with (security_invoker = true) as
   select user_id, status, sum(count)::bigint as count, sum(total_cost_cents)::bigint as total_cost_cents
     from (select user_id, status, count, total_cost_cents from genledger.job_statistics
           union all
-          select m.user_id, m.status, m.count, m.cost_cents from genledger.job_movements m
+          select m.user_id, genledger.job_status(m.status), m.count, m.cost_cents from genledger.job_movements m
            where m.position > coalesce((select c.position from genledger.checkpoints c where c.name = 'jobs'), 0)) t
    group by 1, 2 having sum(count) <> 0;
 
@@ -509,10 +643,12 @@ begin
 end $$;
 
 revoke execute on all functions in schema genledger from public;
-grant execute on function genledger.uuid_time(uuid) to genledger_writer, authenticated, genledger_auditor;
+grant execute on function genledger.job_time(text), genledger.job_status(int) to genledger_writer, authenticated, genledger_auditor;
 grant execute on function
   genledger.load_jobs(uuid[], boolean),
-  genledger.claim_jobs(boolean, text[], int, int, timestamptz, uuid),
+  genledger.start_jobs(boolean, text[], int, int, timestamptz, uuid, text, int, json),
+  genledger.succeed_jobs(uuid[], int[], int[], int[], json[], json[], json[], uuid[], int[], uuid[], text[], bigint[], text[], int[],
+    int[]),
   genledger.lock_references(uuid[], uuid[], uuid[], boolean),
   genledger.insert_jobs(uuid[], uuid[], uuid[], text[], text[], text[], int[], int[], timestamptz[], timestamptz[], int[],
     int[], uuid[], uuid[], int[], json[], json[], json[], text[], uuid[], int[], timestamptz[]),

@@ -45,7 +45,7 @@ function sourceHash() {
     ...single,
     ...filesIn('apps', () => true),
     ...filesIn('libs', () => true),
-    ...filesIn('migrations', () => true),
+    ...filesIn('migrations', (name) => name.endsWith('.ts')),
     ...filesIn('bench', (name) => name.endsWith('.ts')),
   ];
   for (const file of files.filter((name) => !name.endsWith('.spec.ts')).sort()) {

@@ -1,5 +1,7 @@
 // Lets a child process of a test load our TypeScript: `node -r ./register-typescript.cjs file.ts`.
 const { readFileSync } = require('node:fs');
+const Module = require('node:module');
+const { join } = require('node:path');
 const { transformSync } = require('@swc/core');
 
 require.extensions['.ts'] = (module, filename) => {
@@ -15,4 +17,12 @@ require.extensions['.ts'] = (module, filename) => {
     },
   });
   module._compile(code, filename);
+};
+
+// What tsconfig's paths say: a lib is its barrel.
+const resolveFilename = Module._resolveFilename;
+Module._resolveFilename = function (request, ...rest) {
+  const lib = /^@genledger\/([^/]+)$/.exec(request)?.[1];
+  const path = lib === undefined ? request : join(__dirname, '../../libs', lib, 'src/index.ts');
+  return resolveFilename.call(this, path, ...rest);
 };

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
-import { ConfigError, loadConfig } from '@genledger/platform';
+import { ConfigError, environmentWithFile, loadConfig } from '@genledger/platform';
 import { startServer } from './server';
 
 async function main(): Promise<void> {
-  const config = loadConfig(process.env);
+  const config = loadConfig(environmentWithFile(process.cwd(), process.env));
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const server = await startServer(config, { log: say });
   say(`Genledger is up: ${server.address}`);

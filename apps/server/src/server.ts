@@ -1,3 +1,4 @@
+import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import {
@@ -12,6 +13,7 @@ import {
 } from '@genledger/platform';
 import type { Config } from '@genledger/platform';
 import { registerUploads } from '@genledger/uploads';
+import { listenError, refuseTakenAddress } from './listen-address';
 import { ServerModule } from './server.module';
 
 export interface RunningServer {
@@ -26,6 +28,8 @@ export interface RunningServer {
 
 export interface ServerOptions {
   readonly log?: (line: string) => void;
+  /** JSON lines on standard output where not given. */
+  readonly logger?: LoggerService;
   /** Port of the embedded database; 0: any free one. */
   readonly databasePort?: number;
 }
@@ -33,6 +37,7 @@ export interface ServerOptions {
 /** Brings everything up: database (embedded unless given), migrations, the application, its HTTP server. */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? (() => undefined);
+  await refuseTakenAddress(config);
   const embedded =
     config.databaseUrl === undefined
       ? await startEmbeddedPostgres({ home: config.home, port: options.databasePort, log })
@@ -46,8 +51,13 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       config.databaseAppUrl === undefined
         ? serverUrls(adminUrl)
         : { writerUrl: config.databaseAppUrl, readerUrl: config.databaseAppUrl };
-    const app = await createApp(config, urls);
-    await app.listen(config.port, config.host);
+    const app = await createApp(config, urls, options.logger);
+    try {
+      await app.listen(config.port, config.host);
+    } catch (error) {
+      await app.close();
+      throw listenError(error as Error, config);
+    }
     const address = await app.getUrl();
     return {
       app,
@@ -68,11 +78,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 export async function createApp(
   config: Config,
   urls: ReturnType<typeof serverUrls>,
+  logger: LoggerService = new JsonLogger(createLogger(config.logLevel)),
 ): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(
     ServerModule.forRoot(config, urls),
     createFastifyAdapter({ formLabelledJsonRoutes: ['/api/generate/text-to-image'] }),
-    { logger: new JsonLogger(createLogger(config.logLevel)), abortOnError: false },
+    { logger, abortOnError: false },
   );
   await prepareApp(app);
   return app;

@@ -21,6 +21,9 @@ export interface NewEvent {
   readonly data: string;
   readonly meta: string;
   readonly recordedAt: number;
+  /** What the context's folds group by and add up: copies from `data`, for folds without parsing. */
+  readonly scopeId?: string | null;
+  readonly tally?: readonly number[];
 }
 
 export interface NewContent {
@@ -35,7 +38,7 @@ export interface NewContent {
 export function appendStatement(events: readonly NewEvent[]): Statement {
   return {
     text: `select genledger.append_events($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::int[], $6::json[], $7::json[],
-             $8::timestamptz[]) as position`,
+             $8::timestamptz[], $9::uuid[], $10::text[]) as position`,
     values: [
       uuidArray(events.map((event) => event.streamId)),
       intArray(events.map((event) => event.version)),
@@ -45,6 +48,8 @@ export function appendStatement(events: readonly NewEvent[]): Statement {
       jsonArray(events.map((event) => event.data)),
       jsonArray(events.map((event) => event.meta)),
       timestampArray(events.map((event) => event.recordedAt)),
+      uuidArray(events.map((event) => event.scopeId)),
+      textArray(events.map((event) => (event.tally ? `{${event.tally.join()}}` : null))),
     ],
   };
 }
@@ -64,7 +69,7 @@ export function contentsStatement(contents: readonly NewContent[]): Statement {
 
 export class NotIJson extends Error {
   constructor(readonly text: string) {
-    super('the value is not I-JSON: it holds a NUL, a lone surrogate or a number that is not finite');
+    super('the value is not I-JSON: it holds a NUL or a lone surrogate');
     this.name = 'NotIJson';
   }
 }

@@ -7,10 +7,11 @@ import { CommandRejected, OutcomeUnknown, sqlState, StoreUnavailable, verdictOn 
  * While a batch is in flight the next one gathers; there is no timer, and an idle process adds no wait. A batch is one
  * transaction in two round trips: BEGIN, lock and load, take the time | write, COMMIT. A command never fails its
  * neighbours:
- *  - a row that someone else holds is left alone (SKIP LOCKED) and its command goes to the side lane, by itself, where it
- *    waits for the row for a limited time;
+ *  - a row that someone else holds is left alone (SKIP LOCKED); its command is tried again in a moment, and then goes to the
+ *    side lane, by itself, where it waits for the row for a limited time;
  *  - serialization failures and deadlocks repeat the batch, at most three times, with jitter;
- *  - an error of data (SQLSTATE 22, 23, 54) halves the batch until the culprit is alone and answered;
+ *  - any other error of the server or of ours (SQLSTATE 22, 23, 54; a text that is no I-JSON) halves the batch until the
+ *    culprit is alone and answered;
  *  - a lost answer of COMMIT is resolved by asking a new connection what became of the transaction.
  *
  * Commands of one stream keep their order: a stream that is in flight is not taken up by another batch.
@@ -37,6 +38,8 @@ export interface BatchPlan<Outcome> {
   /** Indexes of items whose rows someone else holds. They are answered later, alone. */
   readonly held: readonly number[];
   readonly writes: readonly Statement[];
+  /** Whether `load` itself wrote (a fast path that needs no decision here). */
+  readonly wrote?: boolean;
   /** One outcome an item (held ones are ignored). `position`: at or above the batch's last event. */
   answer(position: number): readonly Outcome[];
 }
@@ -45,6 +48,14 @@ interface Pending<Item, Outcome> {
   readonly item: Item;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: unknown) => void;
+  readonly bulk: boolean;
+  /** How often its row was held by someone else. */
+  held: number;
+}
+
+interface Committed<Outcome> {
+  readonly plan: BatchPlan<Outcome>;
+  readonly position: number;
 }
 
 export interface GroupCommitOptions {
@@ -58,8 +69,15 @@ export interface GroupCommitOptions {
 
 const MAX_ITEMS = 500;
 const MAX_BYTES = 1024 * 1024;
+/** One bulk call is cut into batches: two of them overlap, one decided here while PostgreSQL writes the other. */
+const BULK_LANES = 2;
 /** Held rows are waited for here, so a few strangers' locks do not line up behind each other. */
 const SIDE_LANES = 4;
+/**
+ * A claim holds the rows that it looks at for a millisecond or two, whole batches of them: held rows are tried again
+ * together this often before each waits in the side lane by itself.
+ */
+const HELD_RETRIES = 3;
 const MAX_REPEATS = 3;
 /** How long a lost COMMIT is enquired after: longer than a restart of PostgreSQL takes (1-3 s measured). */
 const RESOLVE_MS = 15_000;
@@ -72,7 +90,7 @@ export class GroupCommit<Item, Outcome> {
   private readonly sideQueue: Pending<Item, Outcome>[] = [];
   private readonly inFlight = new Map<string, number>();
   private lanesBusy = 0;
-  private bulkBusy = false;
+  private bulkBusy = 0;
   private sideBusy = 0;
   private scheduled = false;
   private readonly lanes: number;
@@ -88,7 +106,7 @@ export class GroupCommit<Item, Outcome> {
   /** One command among others. Rejects with StoreUnavailable, OutcomeUnknown or CommandRejected. */
   submit(item: Item): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      this.queue.push({ item, resolve, reject });
+      this.queue.push({ item, resolve, reject, bulk: false, held: 0 });
       this.schedule();
     });
   }
@@ -98,7 +116,7 @@ export class GroupCommit<Item, Outcome> {
     const outcomes = items.map(
       (item) =>
         new Promise<Outcome>((resolve, reject) => {
-          this.bulkQueue.push({ item, resolve, reject });
+          this.bulkQueue.push({ item, resolve, reject, bulk: true, held: 0 });
         }),
     );
     this.schedule();
@@ -125,15 +143,14 @@ export class GroupCommit<Item, Outcome> {
         this.schedule();
       });
     }
-    if (!this.bulkBusy) {
+    while (this.bulkBusy < BULK_LANES) {
       const batch = this.take(this.bulkQueue, (rest) => (this.bulkQueue = rest));
-      if (batch.length > 0) {
-        this.bulkBusy = true;
-        void this.run(batch, false).finally(() => {
-          this.bulkBusy = false;
-          this.schedule();
-        });
-      }
+      if (batch.length === 0) break;
+      this.bulkBusy++;
+      void this.run(batch, false).finally(() => {
+        this.bulkBusy--;
+        this.schedule();
+      });
     }
     while (this.sideBusy < SIDE_LANES) {
       const next = this.sideQueue.shift();
@@ -174,6 +191,14 @@ export class GroupCommit<Item, Outcome> {
     return batch;
   }
 
+  /** In front of what came after them, so that a stream's commands keep their order. */
+  private requeue(batch: readonly Pending<Item, Outcome>[]): void {
+    for (const { item } of batch) this.leave(this.category.streamOf(item));
+    this.queue.unshift(...batch.filter((pending) => !pending.bulk));
+    this.bulkQueue.unshift(...batch.filter((pending) => pending.bulk));
+    this.schedule();
+  }
+
   private enter(stream: string): void {
     this.inFlight.set(stream, (this.inFlight.get(stream) ?? 0) + 1);
   }
@@ -190,11 +215,13 @@ export class GroupCommit<Item, Outcome> {
   }
 
   private async run(batch: Pending<Item, Outcome>[], alone: boolean, repeats = 0): Promise<void> {
+    let committed: Committed<Outcome>;
     try {
-      await this.attempt(batch, alone);
+      committed = await this.attempt(batch, alone);
     } catch (error) {
       const lone = batch.length === 1;
-      switch (verdictOn(error)) {
+      const verdict = verdictOn(error);
+      switch (verdict) {
         case 'repeat':
         case 'disconnected':
           if (repeats >= MAX_REPEATS) return this.fail(batch, new StoreUnavailable(error));
@@ -207,29 +234,34 @@ export class GroupCommit<Item, Outcome> {
             this.sideQueue.push(...batch);
           }
           return;
-        case 'culprit': {
-          if (lone) return this.fail(batch, new CommandRejected(sqlState(error) ?? '', error));
+        case 'culprit':
+        case 'bug': {
+          if (lone) {
+            return this.fail(
+              batch,
+              verdict === 'bug' ? error : new CommandRejected(sqlState(error) ?? '', error),
+            );
+          }
           const half = batch.length >> 1;
           await this.run(batch.slice(0, half), alone);
           return this.run(batch.slice(half), alone);
         }
         case 'unavailable':
           return this.fail(batch, new StoreUnavailable(error));
-        case 'bug':
-          return this.fail(batch, error);
       }
     }
+    // Outside of the above: what is committed is never repeated.
+    this.answer(batch, committed);
   }
 
   private fail(batch: readonly Pending<Item, Outcome>[], error: unknown): void {
     for (const pending of batch) this.settle(pending, () => pending.reject(error));
   }
 
-  private async attempt(batch: Pending<Item, Outcome>[], alone: boolean): Promise<void> {
+  private async attempt(batch: Pending<Item, Outcome>[], alone: boolean): Promise<Committed<Outcome>> {
     const items = batch.map((pending) => pending.item);
     const client = await this.pool.connect();
     let broken: Error | undefined;
-    let answers: { plan: BatchPlan<Outcome>; position: number };
     try {
       const begun = client.query('begin');
       const loading = this.category.load(client, items, alone);
@@ -237,14 +269,13 @@ export class GroupCommit<Item, Outcome> {
       const [, loaded, stamp] = await allSettledInOrder(begun, loading, stamping);
       const { xid, now } = stamp.rows[0]!;
       const plan = this.category.decide(items, loaded, this.options.clock?.() ?? now);
-      answers = { plan, position: await this.commit(client, xid, plan.writes) };
+      return { plan, position: await this.commit(client, xid, plan.writes) };
     } catch (error) {
       broken = await endTransaction(client);
       throw error;
     } finally {
       client.release(broken);
     }
-    this.answer(batch, answers.plan, answers.position);
   }
 
   /** Sends writes and COMMIT together. Returns a position at or above the batch's last event. */
@@ -255,7 +286,8 @@ export class GroupCommit<Item, Outcome> {
     try {
       results = await allSettledInOrder(...sent, committing);
     } catch (error) {
-      if (verdictOn(error) !== 'disconnected') throw error;
+      // Whatever is not an answer of the server leaves open what became of the transaction.
+      if (sqlState(error) !== undefined && verdictOn(error) !== 'disconnected') throw error;
       return this.resolveLostCommit(xid, error);
     }
     if (results.at(-1)?.command !== 'COMMIT') throw new Error('the transaction was rolled back');
@@ -282,14 +314,17 @@ export class GroupCommit<Item, Outcome> {
     throw new OutcomeUnknown(cause);
   }
 
-  private answer(batch: readonly Pending<Item, Outcome>[], plan: BatchPlan<Outcome>, position: number): void {
+  private answer(batch: readonly Pending<Item, Outcome>[], { plan, position }: Committed<Outcome>): void {
     const held = new Set(plan.held);
     const outcomes = plan.answer(position);
+    const again: Pending<Item, Outcome>[] = [];
     batch.forEach((pending, index) => {
-      if (held.has(index)) this.sideQueue.push(pending);
-      else this.settle(pending, () => pending.resolve(outcomes[index]!));
+      if (!held.has(index)) this.settle(pending, () => pending.resolve(outcomes[index]!));
+      else if (++pending.held > HELD_RETRIES) this.sideQueue.push(pending);
+      else again.push(pending);
     });
-    if (plan.writes.length > 0) this.options.onCommitted?.(position);
+    if (again.length > 0) void jitter(0).then(() => this.requeue(again));
+    if (plan.writes.length > 0 || plan.wrote) this.options.onCommitted?.(position);
   }
 }
 

@@ -128,19 +128,25 @@ export function tidArray(values: readonly string[]): Buffer {
   );
 }
 
+/** UUIDs in canonical lower-case spelling, the one that PostgreSQL answers with. Throws TypeError at any other. */
 export function uuidArray(values: readonly (string | null | undefined)[]): Buffer {
   return encode(OID.uuid, values, () => 16, writeUuid);
 }
 
-const NIBBLE = new Uint8Array(128);
+const NO_DIGIT = 0x10;
+const NIBBLE = new Uint8Array(128).fill(NO_DIGIT);
 for (let digit = 0; digit < 16; digit++) NIBBLE[digit.toString(16).charCodeAt(0)] = digit;
 
 const writeUuid: Element<string> = (uuid, at) => {
-  if (uuid.length !== 36) throw new TypeError(`not a UUID: ${uuid}`);
   let out = at;
+  let seen = uuid.length === 36 ? 0 : NO_DIGIT;
   for (let i = 0; i < 36; i += 2) {
     if (i === 8 || i === 13 || i === 18 || i === 23) i++;
-    scratch[out++] = (NIBBLE[uuid.charCodeAt(i) & 127]! << 4) | NIBBLE[uuid.charCodeAt(i + 1) & 127]!;
+    const high = NIBBLE[uuid.charCodeAt(i)] ?? NO_DIGIT;
+    const low = NIBBLE[uuid.charCodeAt(i + 1)] ?? NO_DIGIT;
+    seen |= high | low;
+    scratch[out++] = (high << 4) | low;
   }
+  if (seen & NO_DIGIT) throw new TypeError(`not a canonical UUID: ${uuid}`);
   return out;
 };

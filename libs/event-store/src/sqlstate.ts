@@ -34,8 +34,9 @@ export function verdictOn(error: unknown): Verdict {
 }
 
 export function sqlState(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  // No class begins with E, and errors of the system (EPIPE) do.
+  return typeof code === 'string' && /^(?!E)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 const CONNECTION_ERRORS = new Set([
@@ -48,7 +49,7 @@ const CONNECTION_ERRORS = new Set([
 ]);
 
 function isConnectionError(error: unknown): boolean {
-  const { code, message } = error as { code?: string; message?: string };
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
   if (code !== undefined && CONNECTION_ERRORS.has(code)) return true;
   // node-postgres has no code for these.
   return /connection terminated|connection error|not queryable|client was closed|timeout exceeded when trying to connect|Query read timeout/i.test(

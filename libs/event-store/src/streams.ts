@@ -117,7 +117,8 @@ class PlainStreams implements BatchCategory<Append, Map<string, Head>, AppendOut
       const meta = toIJson(append.meta);
       const versions = append.streams.map((stream) => {
         const head = heads.get(stream.streamId) ?? newHead(stream.streamId, heads);
-        users.set(stream.streamId, stream.userId);
+        // A head of version 0 would stand in the way of the first event.
+        if (stream.events.length > 0) users.set(stream.streamId, stream.userId);
         head.recorded_ms = Math.max(head.recorded_ms, now);
         for (const event of stream.events) {
           head.version++;

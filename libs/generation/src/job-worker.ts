@@ -3,7 +3,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { Doorbell } from '@genledger/event-store';
-import { ClaimJobs, LEASE_MS, RecordResults, RenewLeases, retryDelayMs } from '@genledger/jobs';
+import { ClaimJobs, RecordResults, RenewLeases, retryDelayMs } from '@genledger/jobs';
 import type { WorkItem, WorkResult } from '@genledger/jobs';
 import { GENLEDGER_CONFIG, newId } from '@genledger/platform';
 import type { Config } from '@genledger/platform';
@@ -17,9 +17,12 @@ const SLOTS = 2;
 /** How long a job that another process queued can lie unseen. */
 const POLL_MS = 1_000;
 /** Two renewals may fail before a lease ends. */
-const RENEW_MS = LEASE_MS / 3;
+const RENEWALS = 3;
 /** What is running at a shutdown may finish within this; the rest is handed back. */
 const DRAIN_MS = 10_000;
+
+/** Length of the leases that the worker takes, in ms: how long a lost worker's jobs lie. */
+export const JOB_LEASE_MS = Symbol('JOB_LEASE_MS');
 
 interface Run {
   readonly item: WorkItem;
@@ -37,7 +40,8 @@ interface Run {
 export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(JobWorker.name);
   readonly workerId = `${hostname()}/${process.pid}/${newId().slice(-8)}`;
-  private readonly runs = new Map<string, Run>();
+  /** A job may run here twice at once: its lease was lost, and the next one came to the same worker. */
+  private readonly runs = new Set<Run>();
   private claiming: Promise<void> | undefined;
   private again = false;
   private stopped = false;
@@ -50,6 +54,7 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
     @Inject(Uploads) private readonly uploads: Uploads,
     @Inject(IMAGE_GENERATOR) private readonly generator: ImageGenerator,
     @Inject(GENLEDGER_CONFIG) private readonly config: Pick<Config, 'roles'>,
+    @Inject(JOB_LEASE_MS) private readonly leaseMs: number,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -57,7 +62,7 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
     this.unhear = this.doorbell.onRing(() => this.wake());
     this.timers.push(
       setInterval(() => this.wake(), POLL_MS),
-      setInterval(() => void this.renew(), RENEW_MS),
+      setInterval(() => void this.renew(), this.leaseMs / RENEWALS),
     );
     this.wake();
   }
@@ -69,9 +74,9 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
     await this.claiming;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => (timer = setTimeout(resolve, DRAIN_MS)));
-    await Promise.race([late, Promise.all([...this.runs.values()].map((run) => run.done))]);
+    await Promise.race([late, Promise.all([...this.runs].map((run) => run.done))]);
     clearTimeout(timer);
-    await this.handBack([...this.runs.values()]);
+    await this.handBack([...this.runs]);
   }
 
   private wake(): void {
@@ -96,12 +101,14 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
   private async claim(): Promise<void> {
     const free = SLOTS - this.runs.size;
     if (free <= 0) return;
-    const items = await this.commands.execute(new ClaimJobs(this.workerId, ['text_to_image'], free));
+    const items = await this.commands.execute(
+      new ClaimJobs(this.workerId, ['text_to_image'], free, this.leaseMs),
+    );
     for (const item of items) {
       const run: Run = { item, abort: new AbortController(), done: Promise.resolve(), silent: false };
-      this.runs.set(item.jobId, run);
+      this.runs.add(run);
       run.done = this.run(run).finally(() => {
-        this.runs.delete(item.jobId);
+        this.runs.delete(run);
         this.wake();
       });
     }
@@ -145,13 +152,18 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   private async renew(): Promise<void> {
-    const runs = [...this.runs.values()].filter((run) => !run.silent);
+    const runs = [...this.runs].filter((run) => !run.silent);
     if (runs.length === 0) return;
     try {
-      const renewals = await this.commands.execute(new RenewLeases(runs.map((run) => run.item)));
+      const renewals = await this.commands.execute(
+        new RenewLeases(
+          runs.map((run) => run.item),
+          this.leaseMs,
+        ),
+      );
       renewals.forEach(({ held, cancelRequested }, at) => {
         const run = runs[at]!;
-        if (!this.runs.has(run.item.jobId)) return;
+        if (!this.runs.has(run)) return;
         if (!held) this.lose(run, 'the lease was lost');
         else if (cancelRequested) run.abort.abort();
       });

@@ -3,7 +3,7 @@ import type { RequestContent } from './job';
 import type { IdempotencyKey } from './job-batch';
 import type { NewJob } from './job-commands';
 import { priceInCents } from './prices';
-import { effectiveParameters, MAX_SEED, RequestedParameters, TextToImageRequest } from './text-to-image';
+import { effectiveParameters, MAX_SEED, TextToImageRequest } from './text-to-image';
 
 /** A job as a caller asks for it; validated in shape, not yet priced. Times are ms since 1970. */
 export interface JobRequest {
@@ -28,9 +28,7 @@ const DEFAULT_MAX_ATTEMPTS = 3;
 /** Prices a request and fills in what it leaves open. */
 export function admit(request: JobRequest): NewJob {
   const { prompt, negative_prompt, ...requested } = request.textToImage ?? { prompt: undefined };
-  const effective = request.textToImage
-    ? effectiveParameters(requested, randomInt(MAX_SEED))
-    : null;
+  const effective = request.textToImage ? effectiveParameters(requested, randomInt(MAX_SEED)) : null;
   return {
     kind: request.kind,
     mode: request.mode ?? request.kind,

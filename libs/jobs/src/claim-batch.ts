@@ -1,8 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { BatchCategory, BatchPlan, EventMeta } from '@genledger/event-store';
-import { isLive, JobKind, LiveJob } from './job';
-import { JobBatchPlan, JobItem, JobOutcome } from './job-batch';
-import type { JobHeadRow } from './job-rows';
+import type { JobKind, RequestContent } from './job';
 
 /** A worker asks for due jobs of some kinds. */
 export interface ClaimRequest {
@@ -30,25 +28,38 @@ export const FIRST_KEY: ClaimKey = {
   id: '00000000-0000-0000-0000-000000000000',
 };
 
-export interface Lease {
+/** A job in a worker's hands. Whatever it reports names the token; after another start the token is stale. */
+export interface WorkItem {
   readonly jobId: string;
+  readonly userId: string;
+  readonly kind: JobKind;
+  readonly attempt: number;
   readonly leaseToken: number;
-  /** ms since 1970, the database's clock. */
-  readonly leaseExpiresAt: number;
-  readonly job: LiveJob;
+  readonly effective: Record<string, unknown>;
+  readonly content: RequestContent | null;
 }
 
 export interface Claimed {
-  readonly leases: readonly Lease[];
+  readonly items: readonly WorkItem[];
+  /** Jobs whose deadline had passed: not started, and to be failed. */
+  readonly overdue: readonly string[];
   readonly last: ClaimKey | undefined;
-  /** Fewer rows than asked for: the end of the queue was reached. */
-  readonly exhausted: boolean;
 }
 
-type ClaimedRow = JobHeadRow & { readonly run_at: string };
+interface StartedRow {
+  readonly id: string;
+  readonly user_id: string | null;
+  readonly kind: JobKind;
+  readonly attempt: number;
+  readonly lease_token: number;
+  readonly effective: Record<string, unknown>;
+  readonly content: RequestContent | null;
+  readonly rank: number;
+  readonly run_at: string;
+}
 
-/** Locks the next due jobs and starts them: one transaction a request, decided like every other command. */
-export class ClaimBatch implements BatchCategory<ClaimRequest, ClaimedRow[], Claimed> {
+/** Locks and starts the next due jobs, one transaction a request: genledger.start_jobs is the fast path of `start`. */
+export class ClaimBatch implements BatchCategory<ClaimRequest, StartedRow[], Claimed> {
   streamOf(request: ClaimRequest): string {
     return request.id;
   }
@@ -58,48 +69,61 @@ export class ClaimBatch implements BatchCategory<ClaimRequest, ClaimedRow[], Cla
     return Number.MAX_SAFE_INTEGER;
   }
 
-  async load(client: PoolClient, [request]: readonly ClaimRequest[]): Promise<ClaimedRow[]> {
-    const { kinds, max, after } = request!;
-    const { rows } = await client.query<ClaimedRow>(
-      `select *, run_at::text as run_at from genledger.claim_jobs($1, $2::text[], $3, $4, $5::timestamptz, $6::uuid)`,
-      [kinds.length === 1 && kinds[0] === 'external', kinds, max, after.rank, after.runAt, after.id],
+  async load(client: PoolClient, [request]: readonly ClaimRequest[]): Promise<StartedRow[]> {
+    const { kinds, max, after, workerId, leaseMs, meta } = request!;
+    const { rows } = await client.query<StartedRow>(
+      `select id, user_id, kind, attempt, lease_token, effective, content, rank, run_at::text as run_at
+         from genledger.start_jobs($1, $2::text[], $3, $4, $5::timestamptz, $6::uuid, $7, $8, $9::json)`,
+      [
+        kinds.length === 1 && kinds[0] === 'external',
+        kinds,
+        max,
+        after.rank,
+        after.runAt,
+        after.id,
+        workerId,
+        leaseMs,
+        JSON.stringify(meta),
+      ],
     );
     return rows;
   }
 
-  decide([request]: readonly ClaimRequest[], rows: ClaimedRow[], now: number): BatchPlan<Claimed> {
-    const { workerId, leaseMs, meta, max } = request!;
-    const items = rows.map((row): JobItem => ({
-      id: row.id,
-      userId: row.user_id,
-      meta,
-      command: { type: 'start', workerId, leaseMs, actor: { userId: null, role: 'worker' } },
-    }));
-    const heads = new Map(rows.map((row) => [row.id, row]));
-    const plan = new JobBatchPlan({ heads, takenKeys: new Map(), references: new Map() }, now).decide(items);
-    const last = rows.at(-1);
-    return {
-      held: [],
-      writes: plan.writes,
-      answer: (position) => [
-        {
-          leases: plan.answer(position).flatMap(leaseOf),
-          last: last && { rank: last.rank, runAt: last.run_at, id: last.id },
-          exhausted: rows.length < max,
-        },
-      ],
+  decide(_requests: readonly ClaimRequest[], rows: StartedRow[]): BatchPlan<Claimed> {
+    const started = rows.filter((row) => row.user_id !== null);
+    const claimed: Claimed = {
+      items: started.map((row) => ({
+        jobId: row.id,
+        userId: row.user_id!,
+        kind: row.kind,
+        attempt: row.attempt,
+        leaseToken: row.lease_token,
+        effective: row.effective,
+        content: row.content,
+      })),
+      overdue: rows.filter((row) => row.user_id === null).map((row) => row.id),
+      last: rows.reduce<ClaimKey | undefined>((last, row) => later(last, keyOf(row)), undefined),
     };
+    return { held: [], writes: [], wrote: started.length > 0, answer: () => [claimed] };
   }
 
   blocked(): Claimed {
-    return { leases: [], last: undefined, exhausted: true };
+    return { items: [], overdue: [], last: undefined };
   }
 }
 
-/** A job whose deadline had passed was failed instead of started: it has no lease. */
-function leaseOf(outcome: JobOutcome): Lease[] {
-  if (outcome.status !== 'accepted' || !isLive(outcome.job)) return [];
-  const { job } = outcome;
-  if (job.leaseToken === null || job.leaseExpiresAt === null) return [];
-  return [{ jobId: outcome.id, leaseToken: job.leaseToken, leaseExpiresAt: job.leaseExpiresAt, job }];
+function keyOf(row: StartedRow): ClaimKey {
+  return { rank: row.rank, runAt: row.run_at, id: row.id };
+}
+
+/** The later of two keys in the order of claims. */
+export function later(a: ClaimKey | undefined, b: ClaimKey): ClaimKey {
+  if (a === undefined || a.runAt === '-infinity') return b;
+  if (a.rank !== b.rank) return a.rank > b.rank ? a : b;
+  if (a.runAt !== b.runAt) {
+    const order = Date.parse(a.runAt) - Date.parse(b.runAt);
+    // Within a millisecond the texts differ only in their last digits.
+    return order > 0 || (order === 0 && a.runAt > b.runAt) ? a : b;
+  }
+  return a.id > b.id ? a : b;
 }

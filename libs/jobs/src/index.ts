@@ -1,6 +1,7 @@
 export type { JobRequest } from './admission';
 export { LEASE_MS, ClaimJobs, RecordResults, RenewLeases, retryDelayMs } from './commands/work-jobs';
-export type { LeaseRenewal, WorkItem, WorkResult } from './commands/work-jobs';
+export type { WorkItem } from './claim-batch';
+export type { LeaseRenewal, WorkResult } from './commands/work-jobs';
 export {
   AddJobOutputs,
   CancelJobs,
@@ -12,6 +13,7 @@ export { QueueJobs } from './commands/queue-jobs';
 export type { QueuedJob } from './commands/queue-jobs';
 export { GenerationJobs, JobRefused } from './generation-jobs';
 export { idempotencyKey } from './admission';
+export type { HistoryEvent } from './http/history-event';
 export { JobPresenter } from './http/job-presenter';
 export { outcomeProblem } from './http/job-problems';
 export { fingerprintOf } from './http/job-requests';
@@ -38,3 +40,7 @@ export { replayJob } from './read-models/replay';
 export type { JobStatistic, JobSummary } from './read-models/statistics-reader';
 export { ASPECT_RATIOS, DEFAULT_MODEL, MAX_IMAGES, MAX_PROMPT } from './text-to-image';
 export type { AspectRatio, EffectiveParameters } from './text-to-image';
+export { describeDifference, outputDifferences, rowDifferences } from './verification/job-differences';
+export type { FieldDifference } from './verification/job-differences';
+export { readJobRow } from './verification/stored-job';
+export { verifyLedger } from './verification/verify-ledger';

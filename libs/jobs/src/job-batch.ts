@@ -12,7 +12,17 @@ import {
   toIJson,
   uuidArray,
 } from '@genledger/event-store';
-import { ABSENT, evolve, isLive, JobEvent, JobState, LiveJob, RecordedJobEvent } from './job';
+import {
+  ABSENT,
+  evolve,
+  isLive,
+  JOB_STATUSES,
+  JobEvent,
+  JobState,
+  JobStatus,
+  LiveJob,
+  RecordedJobEvent,
+} from './job';
 import type { JobCommand, NewJob } from './job-commands';
 import { decide, JobRefusal } from './job.decider';
 import {
@@ -49,7 +59,8 @@ export type JobOutcome =
   | {
       readonly status: 'accepted';
       readonly id: string;
-      readonly job: JobState;
+      /** null from the fast path of good results, which never loads it. */
+      readonly job: JobState | null;
       readonly version: number;
       readonly position: number;
     }
@@ -208,6 +219,7 @@ export class JobBatchPlan {
   private readonly keysToReturn: string[] = [];
   private readonly keyUsers = new Map<string, { at: number; fingerprint: string }>();
   private readonly held: number[] = [];
+  private readonly metaTexts = new Map<EventMeta, string>();
 
   constructor(
     private readonly loaded: LoadedJobs,
@@ -314,12 +326,21 @@ export class JobBatchPlan {
       type: event.type,
       schemaVersion: 1,
       data: toIJson(data),
-      meta: toIJson(meta),
+      meta: this.metaText(meta),
       recordedAt,
+      scopeId: event.data.project_id,
+      tally: tallyOf(event),
     });
     this.touched.add(id);
     this.applyToRows(id, owner, recorded, next);
     return next;
+  }
+
+  // The commands of one call share one object.
+  private metaText(meta: EventMeta): string {
+    let text = this.metaTexts.get(meta);
+    if (text === undefined) this.metaTexts.set(meta, (text = toIJson(meta)));
+    return text;
   }
 
   private applyToRows(id: string, userId: string, event: RecordedJobEvent, next: JobState): void {
@@ -384,6 +405,17 @@ export class JobBatchPlan {
     const state = this.states.get(id)!;
     return state.status === 'absent' ? 0 : state.version;
   }
+}
+
+/** {status left, status entered, cost after, change of cost, 1 if it changed its project}: see the view job_movements. */
+export function tallyOf({ data }: JobEvent): number[] {
+  const { from, to, cost_cents, cost_delta_cents } = data;
+  const moved = data.from_project_id === undefined ? 0 : 1;
+  return [statusNumber(from), statusNumber(to), cost_cents, cost_delta_cents, moved];
+}
+
+function statusNumber(status: JobStatus | null): number {
+  return status === null ? 0 : JOB_STATUSES.indexOf(status) + 1;
 }
 
 function stateOf(head: JobHeadRow | undefined): JobState {

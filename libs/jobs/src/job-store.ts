@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Doorbell, EVENT_STORE, GroupCommit, intArray, uuidArray } from '@genledger/event-store';
 import type { EventStoreConnection } from '@genledger/event-store';
-import { Claimed, ClaimBatch, ClaimKey, ClaimRequest, FIRST_KEY, Lease } from './claim-batch';
+import { Claimed, ClaimBatch, ClaimKey, ClaimRequest, FIRST_KEY, later, WorkItem } from './claim-batch';
 import type { JobKind } from './job';
 import { JobBatch, JobItem, JobOutcome } from './job-batch';
+import { Succeeded, Success, SuccessBatch } from './success-batch';
 
 /** How often claims look from the front again: a job of a better rank waits at most this long. */
 const FULL_SCAN_MS = 1_000;
@@ -26,6 +27,7 @@ export interface ExpiredLease {
 export class JobStore {
   private readonly jobs: GroupCommit<JobItem, JobOutcome>;
   private readonly claims: GroupCommit<ClaimRequest, Claimed>;
+  private readonly successes: GroupCommit<Success, Succeeded>;
   private readonly cursors = new Map<string, { key: ClaimKey; scannedAt: number }>();
   private readonly pool: EventStoreConnection['pool'];
   private claimCount = 0;
@@ -35,6 +37,7 @@ export class JobStore {
     const options = { onCommitted: () => doorbell.ring() };
     this.jobs = new GroupCommit(store.pool, new JobBatch(), options);
     this.claims = new GroupCommit(store.pool, new ClaimBatch(), { ...options, lanes: 4 });
+    this.successes = new GroupCommit(store.pool, new SuccessBatch(), options);
   }
 
   submit(item: JobItem): Promise<JobOutcome> {
@@ -50,16 +53,36 @@ export class JobStore {
    * Claims due jobs. Resumes after the last key claimed, so that rows that are dead but still seen by an old snapshot
    * are stepped over once a second and not at every claim.
    */
-  async claim(request: Omit<ClaimRequest, 'id' | 'after'>): Promise<readonly Lease[]> {
-    const leases: Lease[] = [];
+  async claim(request: Omit<ClaimRequest, 'id' | 'after'>): Promise<readonly WorkItem[]> {
+    const items: WorkItem[] = [];
     for (const kinds of [request.kinds.filter((kind) => kind !== 'external'), onlyExternal(request.kinds)]) {
-      const max = request.max - leases.length;
-      if (kinds.length > 0 && max > 0) leases.push(...(await this.claimKinds({ ...request, kinds, max })));
+      const max = request.max - items.length;
+      if (kinds.length > 0 && max > 0) items.push(...(await this.claimKinds({ ...request, kinds, max })));
     }
-    return leases;
+    return items;
   }
 
-  private async claimKinds(request: Omit<ClaimRequest, 'id' | 'after'>): Promise<readonly Lease[]> {
+  /**
+   * Records good results. Those that the fast path does not take (stale tokens, repeated results, held rows, outputs that
+   * are not the owner's) are decided like every other command. An outcome a result, in order.
+   */
+  async succeedMany(successes: readonly Success[]): Promise<JobOutcome[]> {
+    const ended = await (successes.length >= BULK_FROM
+      ? this.successes.submitMany(successes)
+      : Promise.all(successes.map((success) => this.successes.submit(success))));
+    return Promise.all(
+      successes.map((success, at): JobOutcome | Promise<JobOutcome> => {
+        const { id, meta, leaseToken, outputs, outputErrors, costCents } = success;
+        const done = ended[at];
+        if (done) return { status: 'accepted', id, job: null, ...done };
+        const actor = { userId: null, role: 'worker' } as const;
+        const command = { type: 'succeed', actor, leaseToken, outputs, outputErrors, costCents } as const;
+        return this.submit({ id, userId: '', meta, command });
+      }),
+    );
+  }
+
+  private async claimKinds(request: Omit<ClaimRequest, 'id' | 'after'>): Promise<readonly WorkItem[]> {
     const name = [...request.kinds].sort().join();
     const cursor = this.cursors.get(name) ?? { key: FIRST_KEY, scannedAt: 0 };
     this.cursors.set(name, cursor);
@@ -74,7 +97,11 @@ export class JobStore {
       after: cursor.key,
     });
     if (claimed.last) cursor.key = later(cursor.key, claimed.last);
-    return claimed.leases;
+    const command = { type: 'miss_deadline', actor: { userId: null, role: 'system' } } as const;
+    await this.submitMany(
+      claimed.overdue.map((id) => ({ id, userId: '', meta: { actor: 'system' }, command })),
+    );
+    return claimed.items;
   }
 
   /** Leases whose tokens still hold, with their new ends. The others are lost. */
@@ -104,11 +131,4 @@ export class JobStore {
 
 function onlyExternal(kinds: readonly JobKind[]): JobKind[] {
   return kinds.includes('external') ? ['external'] : [];
-}
-
-function later(a: ClaimKey, b: ClaimKey): ClaimKey {
-  if (a.rank !== b.rank) return a.rank > b.rank ? a : b;
-  if (a.runAt === '-infinity' || b.runAt === '-infinity') return a.runAt === '-infinity' ? b : a;
-  if (a.runAt !== b.runAt) return new Date(a.runAt) > new Date(b.runAt) ? a : b;
-  return a.id > b.id ? a : b;
 }

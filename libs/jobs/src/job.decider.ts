@@ -81,7 +81,7 @@ export function decide(state: JobState, command: JobCommand, now: number): JobDe
     case 'cancel':
       return cancel(job);
     case 'confirm_cancel':
-      return held(job, command.leaseToken, () =>
+      return recordResult(job, command.leaseToken, 'canceled', () =>
         job.cancelRequestedAt === null ? refuse('invalid_transition') : accept(canceled(job, 'requested')),
       );
     case 'transition':
@@ -151,15 +151,14 @@ function queue(state: JobState, job: NewJob, now: number): JobDecision {
       max_attempts: job.maxAttempts,
       priority: job.priority,
       run_at: iso(job.runAt ?? now),
-      deadline: job.deadline === null ? null : iso(job.deadline),
-      input_asset_id: job.inputAssetId,
-      collection_id: job.collectionId,
-      ordinal_number: job.ordinalNumber,
-      trait_overrides: job.traitOverrides,
       requested: job.requested,
       effective: job.effective,
-      retry_of: job.retryOf,
-      has_content: job.content !== null,
+      ...(job.deadline === null ? undefined : { deadline: iso(job.deadline) }),
+      ...(job.inputAssetId === null ? undefined : { input_asset_id: job.inputAssetId }),
+      ...(job.collectionId === null ? undefined : { collection_id: job.collectionId }),
+      ...(job.ordinalNumber === null ? undefined : { ordinal_number: job.ordinalNumber }),
+      ...(job.traitOverrides === null ? undefined : { trait_overrides: job.traitOverrides }),
+      ...(job.retryOf === null ? undefined : { retry_of: job.retryOf }),
     },
     content: job.content,
   });
@@ -212,7 +211,7 @@ function failedAttempt(
       attempt: job.attempt,
       code: failure.code,
       retry_at: iso(now + failure.retryAfterMs),
-      has_content: failure.message !== null,
+      ...(failure.message === null ? undefined : HAS_CONTENT),
     },
     content: failure.message === null ? null : { message: failure.message },
   };
@@ -297,7 +296,7 @@ function changeDetails(
       ...(moved ? { from_project_id: job.projectId } : {}),
       mode,
       priority,
-      has_content: change.content !== undefined,
+      ...(change.content === undefined ? undefined : HAS_CONTENT),
     },
     content: change.content ?? null,
   });
@@ -327,7 +326,7 @@ function failed(job: LiveJob, code: string, message: string | null, costDeltaCen
       ...charge(job, 'failed', costDeltaCents, -job.reservedCents),
       attempt: job.attempt,
       code,
-      has_content: message !== null,
+      ...(message === null ? undefined : HAS_CONTENT),
     },
     content: message === null ? null : { message },
   };
@@ -369,6 +368,12 @@ function charge(
   };
 }
 
+const HAS_CONTENT = { has_content: true } as const;
+
+// A batch has one time, and its events name it again and again.
+let lastIso = { ms: 0, text: new Date(0).toISOString() };
+
 function iso(ms: number): string {
-  return new Date(ms).toISOString();
+  if (lastIso.ms !== ms) lastIso = { ms, text: new Date(ms).toISOString() };
+  return lastIso.text;
 }

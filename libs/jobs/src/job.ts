@@ -53,15 +53,14 @@ export interface QueuedData extends ChargeFacts {
   readonly max_attempts: number;
   readonly priority: number;
   readonly run_at: string;
-  readonly deadline: string | null;
-  readonly input_asset_id: string | null;
-  readonly collection_id: string | null;
-  readonly ordinal_number: number | null;
-  readonly trait_overrides: Record<string, string> | null;
+  readonly deadline?: string;
+  readonly input_asset_id?: string;
+  readonly collection_id?: string;
+  readonly ordinal_number?: number;
+  readonly trait_overrides?: Record<string, string>;
   readonly requested: Record<string, unknown>;
   readonly effective: Record<string, unknown>;
-  readonly retry_of: string | null;
-  readonly has_content: boolean;
+  readonly retry_of?: string;
 }
 
 /** Erasable parts of an event. `tags` are here because people write them. */
@@ -97,10 +96,10 @@ export type JobEvent =
         output_errors: readonly JobOutputError[];
       }
     >
-  | Event<'JobFailed', ChargeFacts & { attempt: number; code: string; has_content: boolean }, MessageContent>
+  | Event<'JobFailed', ChargeFacts & { attempt: number; code: string; has_content?: true }, MessageContent>
   | Event<
       'JobAttemptFailed',
-      ChargeFacts & { attempt: number; code: string; retry_at: string; has_content: boolean },
+      ChargeFacts & { attempt: number; code: string; retry_at: string; has_content?: true },
       MessageContent
     >
   | Event<'JobLeaseExpired', JobFacts & { attempt: number; lease_token: number; retry_at: string }>
@@ -109,7 +108,7 @@ export type JobEvent =
   | Event<'JobCanceled', JobFacts & { reason: 'requested' | 'deleted' | 'erased' }>
   | Event<
       'JobDetailsChanged',
-      JobFacts & { mode: string; priority: number; has_content: boolean },
+      JobFacts & { mode: string; priority: number; has_content?: true },
       RequestContent
     >
   | Event<'JobOutputAdded', JobFacts & { outputs: readonly JobOutput[] }>
@@ -170,6 +169,7 @@ export interface LiveJob {
   /** Version of the event whose content is the error message. */
   readonly errorVersion: number | null;
   readonly inputAssetId: string | null;
+  /** Highest position taken: an image that failed keeps its own. */
   readonly outputCount: number;
   readonly erased: boolean;
   readonly cancelRequestedAt: number | null;
@@ -223,7 +223,7 @@ export function evolve(state: JobState, event: RecordedJobEvent): JobState {
         ...ended(job, 'succeeded', event.recordedAt),
         errorCode: null,
         errorVersion: null,
-        outputCount: event.data.outputs.length,
+        outputCount: lastPosition(event.data),
       };
     case 'JobFailed':
       return {
@@ -281,7 +281,7 @@ function queued(event: RecordedJobEvent & { type: 'JobQueued' | 'JobImported' })
     maxAttempts: data.max_attempts,
     priority: data.priority,
     runAt: Date.parse(data.run_at),
-    deadline: time(data.deadline),
+    deadline: time(data.deadline ?? null),
     leaseToken: null,
     leaseExpiresAt: null,
     refusedTokens: [],
@@ -290,7 +290,7 @@ function queued(event: RecordedJobEvent & { type: 'JobQueued' | 'JobImported' })
     costCents: data.cost_cents,
     errorCode: imported?.error_code ?? null,
     errorVersion: null,
-    inputAssetId: data.input_asset_id,
+    inputAssetId: data.input_asset_id ?? null,
     outputCount: 0,
     erased: false,
     cancelRequestedAt: null,
@@ -306,6 +306,17 @@ function ended(job: LiveJob, status: JobStatus, at: number): LiveJob {
 
 function requeued(job: LiveJob, runAt: number): LiveJob {
   return { ...job, status: 'queued', runAt, leaseExpiresAt: null, workerId: null };
+}
+
+/** Highest position of a result, those of failed images included. */
+export function lastPosition(result: {
+  outputs: readonly JobOutput[];
+  output_errors: readonly JobOutputError[];
+}): number {
+  return [...result.outputs, ...result.output_errors].reduce(
+    (last, { position }) => Math.max(last, position),
+    0,
+  );
 }
 
 function time(iso: string | null): number | null {

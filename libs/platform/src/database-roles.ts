@@ -37,9 +37,9 @@ function loginPassword(adminUrl: string, login: string): string {
 
 /** Makes roles, logins, schema and grants where they are missing. Needs CREATEROLE and the right to create schemas. */
 export async function ensureDatabaseRoles(admin: Client, adminUrl: string): Promise<void> {
-  for (const role of GROUP_ROLES) await createRole(admin, `create role ${role} nologin`);
+  for (const role of GROUP_ROLES) await createRole(admin, role, 'nologin');
   for (const login of ['genledger_server', 'genledger_reader']) {
-    await createRole(admin, `create role ${login} login`);
+    await createRole(admin, login, 'login');
     // Roles are the cluster's: two databases of one cluster may set the same password at the same moment.
     await retryWhenConcurrent(() =>
       admin.query(`alter role ${login} nosuperuser nocreatedb nocreaterole nobypassrls
@@ -74,9 +74,11 @@ async function restrictAdvisoryLocks(admin: Client): Promise<void> {
   }
 }
 
-async function createRole(admin: Client, statement: string): Promise<void> {
+async function createRole(admin: Client, role: string, kind: 'login' | 'nologin'): Promise<void> {
+  const { rows } = await admin.query(`select 1 from pg_roles where rolname = $1`, [role]);
+  if (rows.length > 0) return;
   try {
-    await admin.query(statement);
+    await admin.query(`create role ${role} ${kind}`);
   } catch (error) {
     if (!['42710', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
   }

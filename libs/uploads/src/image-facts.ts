@@ -42,7 +42,7 @@ export class UploadRefused extends Error {
   }
 }
 
-const SIGNATURES: readonly { mimeType: ImageMimeType; matches(bytes: Buffer): boolean }[] = [
+const SIGNATURES: readonly { mimeType: ImageMimeType; matches: (bytes: Buffer) => boolean }[] = [
   { mimeType: 'image/png', matches: (bytes) => bytes.subarray(0, 8).toString('hex') === '89504e470d0a1a0a' },
   { mimeType: 'image/jpeg', matches: (bytes) => bytes.subarray(0, 3).toString('hex') === 'ffd8ff' },
   {

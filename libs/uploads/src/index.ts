@@ -3,6 +3,7 @@ export type { ImageFacts, ImageMimeType, UploadRefusalCode } from './image-facts
 export { LocalDiskStorage } from './local-disk-storage';
 export { InvalidStorageKeyError, ObjectConflictError, ObjectStorage } from './object-storage';
 export type { StoredObject } from './object-storage';
+export { verifyStoredObjects } from './stored-objects';
 export { UPLOAD_PURPOSES } from './upload';
 export type { Upload, UploadPurpose } from './upload';
 export { LINK_TTL, UploadLinks } from './upload-links';
@@ -11,7 +12,7 @@ export { SWEEP_GRACE, UploadSweeper } from './upload-sweeper';
 export type { SweepCounts } from './upload-sweeper';
 export { UploadConflictError, Uploads } from './uploads';
 export type { NewUpload, UploadPage } from './uploads';
-export { UploadsModule } from './uploads.module';
+export { openStorage, UploadsModule } from './uploads.module';
 export { registerUploads } from './http/register-uploads';
 export { toUploadResource } from './http/upload-resource';
 export type { UploadResource } from './http/upload-resource';

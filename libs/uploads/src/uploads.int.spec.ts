@@ -38,7 +38,7 @@ beforeAll(async () => {
   [png, webp] = await Promise.all([picture.clone().png().toBuffer(), picture.clone().webp().toBuffer()]);
 });
 afterAll(async () => {
-  await database.onModuleDestroy();
+  await database.onApplicationShutdown();
   await superuser.end();
   await testDatabase.drop();
   await rm(root, { recursive: true, force: true });

@@ -32,7 +32,8 @@ function linkKey(config: Config): Buffer {
 })
 export class UploadsModule {}
 
-function openStorage(config: Config): ObjectStorage {
+/** The storage that STORAGE_URL names. */
+export function openStorage(config: Config): ObjectStorage {
   const url = new URL(config.storageUrl);
   if (url.protocol !== 'file:')
     throw new Error(`STORAGE_URL: there is no driver for ${url.protocol}//; allowed: file:`);

@@ -65,7 +65,7 @@ function raiseRidges(scene: Scene, ground: number): Ridge[] {
       top[x] = base - rise * tall;
     }
     if (wooded && nearness > 0.35) plantTrees(top, scene, nearness);
-    if (unit > 0 && rolling && nearness > 0.9)
+    if (rolling && nearness > 0.9)
       for (let x = 0; x < width; x += 1) top[x]! -= noise.at(x / 2.3, 4) * 5 * unit;
     const haze = mixColours(palette.horizon, palette.far, smoothstep(-0.25, 0.45, nearness));
     const colour = mixColours(haze, palette.near, smoothstep(0.3, 1.05, nearness) * (desert ? 0.62 : 1));
@@ -102,10 +102,11 @@ export function createLandscape(scene: Scene): Shader {
   const behind: Pixel = new Float64Array(3);
 
   const shadeRidge = (ridge: Ridge, x: number, y: number, out: Pixel): void => {
-    const column = clamp(round(x), 1, width - 2);
+    const column = clamp(round(x), 0, width - 1);
     const top = ridge.top[column]!;
     const below = (y - top) / height;
-    const slope = (ridge.top[column + 1]! - ridge.top[column - 1]!) * 0.5 * side;
+    const rise = ridge.top[min(column + 9, width - 1)]! - ridge.top[max(column - 9, 0)]!;
+    const slope = (rise / 18) * side;
     let light = 0;
     if (ridge.kind === 'dune') {
       const bend = noise.fractal(x / (width * 0.22), y / (height * 0.16) + ridge.nearness * 9, 3);

@@ -12,6 +12,9 @@ import { createSkyline } from './skyline';
 import type { Pixel, Shader } from './sky';
 import { dabs, drawStrokes, type StrokePlan } from './strokes';
 
+// A worker paints several pictures at a time: one thread each uses the cores better than several for one.
+sharp.concurrency(1);
+
 /** Rows between two turns of the event loop: about 10 ms of work, far below a lease's heartbeat. */
 const BAND = 16;
 

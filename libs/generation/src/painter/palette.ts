@@ -68,12 +68,18 @@ const SYNONYMS: Record<string, string> = {
   luxury: 'gold', treasure: 'gold', amber: 'gold',
 }; // prettier-ignore
 
+function eachTone(colourOf: (tone: keyof Palette, index: number) => Colour): Palette {
+  const entries = TONES.map((tone, index): [string, Colour] => [tone, colourOf(tone, index)]);
+  return Object.fromEntries(entries) as unknown as Palette;
+}
+
+/** Seven hexadecimal colours in the order of TONES. */
 function parse(text: string): Palette {
   const colours = text.split(' ').map((hex): Colour => {
     const value = Number.parseInt(hex, 16);
     return [value >> 16, (value >> 8) & 255, value & 255];
   });
-  return Object.fromEntries(TONES.map((tone, i) => [tone, colours[i]])) as unknown as Palette;
+  return eachTone((_, index) => colours[index]!);
 }
 
 export function mixColours(from: Colour, to: Colour, share: number): Colour {
@@ -81,8 +87,7 @@ export function mixColours(from: Colour, to: Colour, share: number): Colour {
 }
 
 function mixPalettes(from: Palette, to: Palette, share: number): Palette {
-  const tones = TONES.map((tone) => [tone, mixColours(from[tone], to[tone], share)]);
-  return Object.fromEntries(tones);
+  return eachTone((tone) => mixColours(from[tone], to[tone], share));
 }
 
 /** `hue` in turns, saturation and lightness 0 to 1. */

@@ -44,7 +44,7 @@ export class QueueJobsHandler implements ICommandHandler<QueueJobs> {
     return outcomes.map((outcome, at) => ({
       outcome,
       row:
-        outcome.status === 'accepted' && isLive(outcome.job)
+        outcome.status === 'accepted' && outcome.job !== null && isLive(outcome.job)
           ? queuedJobRow(outcome.id, outcome.job, commands[at]!.command.job)
           : null,
     }));

@@ -1,27 +1,15 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, ICommandHandler } from '@nestjs/cqrs';
-import { Database } from '@genledger/platform';
-import type { JobKind, JobOutput, JobOutputError, RequestContent } from '../job';
-import type { JobOutcome } from '../job-batch';
+import type { EventMeta } from '@genledger/event-store';
+import type { WorkItem } from '../claim-batch';
+import type { JobKind, JobOutput, JobOutputError } from '../job';
+import type { JobItem, JobOutcome } from '../job-batch';
 import type { JobActor, JobCommand } from '../job-commands';
 import { JobStore } from '../job-store';
-import { actorMeta } from './actor-meta';
+import type { Success } from '../success-batch';
 
 /** Leases are this long unless a worker asks for another length: a lost worker's job is due again within it. */
 export const LEASE_MS = 30_000;
-
-/** A job in a worker's hands. Whatever it reports names the token; after another start the token is stale. */
-export interface WorkItem {
-  readonly jobId: string;
-  readonly userId: string;
-  readonly kind: JobKind;
-  readonly attempt: number;
-  readonly leaseToken: number;
-  /** ms since 1970, the database's clock. */
-  readonly leaseExpiresAt: number;
-  readonly effective: Record<string, unknown>;
-  readonly content: RequestContent | null;
-}
 
 /** Claims due jobs of the given kinds, best rank first, each with a lease of its own. */
 export class ClaimJobs extends Command<WorkItem[]> {
@@ -35,48 +23,12 @@ export class ClaimJobs extends Command<WorkItem[]> {
   }
 }
 
-interface WorkRow {
-  readonly id: string;
-  readonly effective: Record<string, unknown>;
-  readonly content: RequestContent | null;
-}
-
 @CommandHandler(ClaimJobs)
 export class ClaimJobsHandler implements ICommandHandler<ClaimJobs> {
-  constructor(
-    @Inject(JobStore) private readonly store: JobStore,
-    @Inject(Database) private readonly database: Database,
-  ) {}
+  constructor(@Inject(JobStore) private readonly store: JobStore) {}
 
   async execute({ workerId, kinds, max, leaseMs }: ClaimJobs): Promise<WorkItem[]> {
-    const meta = actorMeta(workerActor(), workerId);
-    const leases = await this.store.claim({ workerId, kinds, max, leaseMs, meta });
-    if (leases.length === 0) return [];
-    const rows = await this.database.write<WorkRow>(
-      `select r.id, r.effective, c.body as content from genledger.job_requests r
-         left join genledger.contents c on c.stream_id = r.id and c.version = r.content_version
-        where r.id = any($1::uuid[])`,
-      [leases.map((lease) => lease.jobId)],
-    );
-    const requests = new Map(rows.map((row) => [row.id, row]));
-    return leases.flatMap(({ jobId, leaseToken, leaseExpiresAt, job }) => {
-      const request = requests.get(jobId);
-      // Deleted between claim and now: its lease is void.
-      if (!request) return [];
-      const { effective, content } = request;
-      return [
-        {
-          jobId,
-          userId: job.userId,
-          kind: job.kind,
-          attempt: job.attempt,
-          leaseToken,
-          leaseExpiresAt,
-          effective,
-          content,
-        },
-      ];
-    });
+    return [...(await this.store.claim({ workerId, kinds, max, leaseMs, meta: workerMeta(workerId) }))];
   }
 }
 
@@ -117,16 +69,26 @@ export class RecordResults extends Command<JobOutcome[]> {
 export class RecordResultsHandler implements ICommandHandler<RecordResults> {
   constructor(@Inject(JobStore) private readonly store: JobStore) {}
 
-  execute({ workerId, results }: RecordResults): Promise<JobOutcome[]> {
-    const meta = actorMeta(workerActor(), workerId);
-    return this.store.submitMany(
-      results.map(({ jobId, leaseToken, result }) => ({
-        id: jobId,
-        userId: '',
-        command: resultCommand(leaseToken, result),
-        meta,
-      })),
-    );
+  async execute({ workerId, results }: RecordResults): Promise<JobOutcome[]> {
+    const meta = workerMeta(workerId);
+    const outcomes: JobOutcome[] = [];
+    const successes: { at: number; success: Success }[] = [];
+    const others: { at: number; item: JobItem }[] = [];
+    results.forEach(({ jobId: id, leaseToken, result }, at) => {
+      if (result.type === 'succeeded') {
+        const { outputs, outputErrors = [], costCents } = result;
+        successes.push({ at, success: { id, leaseToken, outputs, outputErrors, costCents, meta } });
+      } else {
+        others.push({ at, item: { id, userId: '', meta, command: resultCommand(leaseToken, result) } });
+      }
+    });
+    const [ended, decided] = await Promise.all([
+      this.store.succeedMany(successes.map(({ success }) => success)),
+      this.store.submitMany(others.map(({ item }) => item)),
+    ]);
+    successes.forEach(({ at }, n) => (outcomes[at] = ended[n]!));
+    others.forEach(({ at }, n) => (outcomes[at] = decided[n]!));
+    return outcomes;
   }
 }
 
@@ -135,17 +97,15 @@ export function retryDelayMs(attempt: number): number {
   return Math.min(60_000, 1_000 * 2 ** Math.max(1, attempt));
 }
 
-function workerActor(): JobActor {
-  return { userId: null, role: 'worker' };
+const WORKER: JobActor = { userId: null, role: 'worker' };
+
+function workerMeta(workerId: string): EventMeta {
+  return { actor: `worker:${workerId}` };
 }
 
-function resultCommand(leaseToken: number, result: WorkResult): JobCommand {
-  const actor = workerActor();
+function resultCommand(leaseToken: number, result: Exclude<WorkResult, { type: 'succeeded' }>): JobCommand {
+  const actor = WORKER;
   switch (result.type) {
-    case 'succeeded': {
-      const { outputs, outputErrors = [], costCents } = result;
-      return { type: 'succeed', actor, leaseToken, outputs, outputErrors, costCents };
-    }
     case 'failed': {
       const { code, message, retryable, retryAfterMs = retryDelayMs(1) } = result;
       return { type: 'fail', actor, leaseToken, code, message, retryable, retryAfterMs };

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { Database, Problem } from '@genledger/platform';
@@ -49,6 +50,8 @@ export class JobPresenter {
       negative_prompt?: string;
     };
     const kept = { metadata: job.metadata ?? undefined, tags: job.tags.length > 0 ? job.tags : undefined };
+    const changed = { metadata: metadata ?? job.metadata, tags: tags ?? job.tags };
+    if (isDeepStrictEqual(changed, { metadata: job.metadata, tags: job.tags })) return details;
     const content = contentOf({
       prompt,
       negative_prompt,

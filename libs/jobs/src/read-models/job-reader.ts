@@ -56,7 +56,8 @@ export class JobReader {
         outputs.length < Number(row.effective_parameters['number_of_images'] ?? 0);
       return {
         row,
-        outputs: outputs.map(outputOf),
+        // The second statement may see a result that the first one did not.
+        outputs: row.status === 'succeeded' ? outputs.map(outputOf) : [],
         outputErrors: incomplete ? await readOutputErrors(query, id) : [],
       };
     });

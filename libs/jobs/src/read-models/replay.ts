@@ -89,14 +89,14 @@ export function queuedJobRow(id: string, state: LiveJob, job: NewJob): Generatio
 interface RequestFacts {
   readonly created_at: Date;
   readonly content: RequestContent | null;
-  readonly input_asset_id: string | null;
-  readonly collection_id: string | null;
-  readonly ordinal_number: number | null;
-  readonly trait_overrides: Record<string, string> | null;
+  readonly input_asset_id?: string | null;
+  readonly collection_id?: string | null;
+  readonly ordinal_number?: number | null;
+  readonly trait_overrides?: Record<string, string> | null;
   readonly requested: Record<string, unknown>;
   readonly effective: Record<string, unknown>;
   readonly reserved_delta_cents: number;
-  readonly retry_of: string | null;
+  readonly retry_of?: string | null;
 }
 
 function rowOf(id: string, state: LiveJob, request: RequestFacts, message: string | null): GenerationJobRow {
@@ -107,7 +107,7 @@ function rowOf(id: string, state: LiveJob, request: RequestFacts, message: strin
     project_id: state.projectId,
     status: state.status,
     mode: state.mode,
-    input_asset_id: request.input_asset_id,
+    input_asset_id: request.input_asset_id ?? null,
     error: state.errorVersion === null ? null : message,
     cost_cents: state.costCents,
     created_at: request.created_at,
@@ -125,9 +125,9 @@ function rowOf(id: string, state: LiveJob, request: RequestFacts, message: strin
     cancel_requested_at: date(state.cancelRequestedAt),
     started_at: date(state.startedAt),
     completed_at: date(state.completedAt),
-    collection_id: request.collection_id,
-    ordinal_number: request.ordinal_number,
-    trait_overrides: request.trait_overrides,
+    collection_id: request.collection_id ?? null,
+    ordinal_number: request.ordinal_number ?? null,
+    trait_overrides: request.trait_overrides ?? null,
     prompt: request.content?.prompt ?? null,
     negative_prompt: request.content?.negative_prompt ?? null,
     metadata: request.content?.metadata ?? null,
@@ -135,7 +135,7 @@ function rowOf(id: string, state: LiveJob, request: RequestFacts, message: strin
     effective_parameters: request.effective,
     estimated_cents: request.reserved_delta_cents,
     tags: tags && tags.length > 0 ? [...tags] : null,
-    retry_of: request.retry_of,
+    retry_of: request.retry_of ?? null,
   };
 }
 

@@ -50,6 +50,14 @@ describe('an error of PostgreSQL', () => {
     expect(toProblem(pg('23505')).headers).toEqual({});
   });
 
+  it('counts also inside of what the event store or TypeORM wrap it in', () => {
+    const wrapped = new Error('the event store cannot be reached', { cause: pg('57P01') });
+    expect(toProblem(wrapped)).toMatchObject({ status: 503, code: 'service-unavailable' });
+    const rejected = new Error('the database refused the command', { cause: pg('22003') });
+    expect(toProblem(rejected)).toMatchObject({ status: 422, code: 'invalid-value' });
+    expect(isValidationGap(rejected)).toBe(true);
+  });
+
   it('is a gap in the validation where a value came through, or row-level security had to stop it', () => {
     expect(['22P02', '23514', '42501'].map((state) => isValidationGap(pg(state)))).toEqual([
       true,

@@ -64,9 +64,9 @@ function statusCode(error: unknown): ProblemCode | undefined {
   return BY_STATUS[status] ?? 'bad-request';
 }
 
-/** SQLSTATE of an error of pg, also inside of TypeORM's wrapper. */
+/** SQLSTATE of an error of pg, also inside of TypeORM's wrapper or the event store's. */
 function sqlState(error: unknown): string | undefined {
-  const source = property(error, 'driverError') ?? error;
+  const source = sourceOf(error);
   const code = property(source, 'code');
   const isServerError = typeof property(source, 'severity') === 'string' && typeof code === 'string';
   return isServerError && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
@@ -115,11 +115,17 @@ const CONNECTION_MESSAGES =
   /^(timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end)/;
 
 function connectionCode(error: unknown): ProblemCode | undefined {
-  const source = property(error, 'driverError') ?? error;
+  const source = sourceOf(error);
   const code = property(source, 'code');
   if (typeof code === 'string' && CONNECTION_CODES.has(code)) return 'service-unavailable';
   const message = property(source, 'message');
   return typeof message === 'string' && CONNECTION_MESSAGES.test(message) ? 'service-unavailable' : undefined;
+}
+
+/** What the driver threw: wrappers have no code of their own. */
+function sourceOf(error: unknown): unknown {
+  const wrapped = property(error, 'driverError') ?? property(error, 'cause');
+  return wrapped === undefined || property(error, 'code') !== undefined ? error : sourceOf(wrapped);
 }
 
 function property(value: unknown, name: string): unknown {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Problem, Public } from '@genledger/platform';
@@ -33,7 +34,8 @@ export class UploadContentController {
     if (!upload) throw new Problem('not-found');
     reply.headers(headersFor(upload, Number(expires)));
     if (namesTag(request.headers['if-none-match'], upload.sha256)) return reply.code(304).send();
-    if (request.method === 'HEAD') return reply.header('content-length', upload.size).send();
+    // Fastify counts a HEAD answer's bytes itself, unless they are a stream.
+    if (request.method === 'HEAD') return reply.header('content-length', upload.size).send(Readable.from([]));
     const object = await this.storage.get(upload.storageKey);
     if (!object) throw new Problem('not-found');
     return reply.header('content-length', object.size).send(object.stream);

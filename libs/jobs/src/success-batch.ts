@@ -1,0 +1,100 @@
+import type { PoolClient } from 'pg';
+import {
+  BatchCategory,
+  BatchPlan,
+  bigintArray,
+  EventMeta,
+  intArray,
+  jsonArray,
+  textArray,
+  toIJson,
+  uuidArray,
+} from '@genledger/event-store';
+import { JobOutput, JobOutputError, lastPosition } from './job';
+
+/** A worker's good result, under its lease's token. */
+export interface Success {
+  readonly id: string;
+  readonly leaseToken: number;
+  readonly outputs: readonly JobOutput[];
+  readonly outputErrors: readonly JobOutputError[];
+  readonly costCents: number;
+  readonly meta: EventMeta;
+}
+
+/** null: not for the fast path; `decide` has the answer. */
+export type Succeeded = { readonly version: number; readonly position: number } | null;
+
+interface EndedRow {
+  readonly id: string;
+  readonly version: number;
+  readonly last_position: number;
+}
+
+/** The fast path of `succeed`: one statement locks, checks the token, writes row, event and outputs. */
+export class SuccessBatch implements BatchCategory<Success, Map<string, Succeeded>, Succeeded> {
+  streamOf(success: Success): string {
+    return success.id;
+  }
+
+  bytesOf({ outputs }: Success): number {
+    return 300 + outputs.length * 300;
+  }
+
+  async load(client: PoolClient, successes: readonly Success[]): Promise<Map<string, Succeeded>> {
+    // Repeated in one batch: the second one is not the fast path's.
+    const batch = [...new Map(successes.map((success) => [success.id, success])).values()];
+    const outputs = batch.flatMap(({ id, outputs: of }) => of.map((output) => ({ id, output })));
+    const metas = new Map<EventMeta, string>();
+    for (const { meta } of batch) if (!metas.has(meta)) metas.set(meta, toIJson(meta));
+    const { rows } = await client.query<EndedRow>(
+      `select id, version, last_position from genledger.succeed_jobs($1::uuid[], $2::int[], $3::int[], $4::int[], $5::json[],
+         $6::json[], $7::json[], $8::uuid[], $9::int[], $10::uuid[], $11::text[], $12::bigint[], $13::text[], $14::int[],
+         $15::int[])`,
+      [
+        uuidArray(batch.map(({ id }) => id)),
+        intArray(batch.map(({ leaseToken }) => leaseToken)),
+        intArray(batch.map(({ costCents }) => costCents)),
+        intArray(
+          batch.map((success) =>
+            lastPosition({ outputs: success.outputs, output_errors: success.outputErrors }),
+          ),
+        ),
+        jsonArray(batch.map((success) => list(success.outputs))),
+        jsonArray(batch.map((success) => list(success.outputErrors))),
+        jsonArray(batch.map(({ meta }) => metas.get(meta)!)),
+        uuidArray(outputs.map(({ id }) => id)),
+        intArray(outputs.map(({ output }) => output.position)),
+        uuidArray(outputs.map(({ output }) => output.upload_id)),
+        textArray(outputs.map(({ output }) => output.mime_type)),
+        bigintArray(outputs.map(({ output }) => output.size)),
+        textArray(outputs.map(({ output }) => output.sha256)),
+        intArray(outputs.map(({ output }) => output.width)),
+        intArray(outputs.map(({ output }) => output.height)),
+      ],
+    );
+    return new Map(rows.map(({ id, version, last_position }) => [id, { version, position: last_position }]));
+  }
+
+  decide(successes: readonly Success[], ended: Map<string, Succeeded>): BatchPlan<Succeeded> {
+    return {
+      held: [],
+      writes: [],
+      wrote: ended.size > 0,
+      answer: () =>
+        successes.map(({ id }) => {
+          const succeeded = ended.get(id) ?? null;
+          ended.delete(id);
+          return succeeded;
+        }),
+    };
+  }
+
+  blocked(): Succeeded {
+    return null;
+  }
+}
+
+function list(values: readonly object[]): string {
+  return values.length === 0 ? '[]' : toIJson(values);
+}
