@@ -308,17 +308,20 @@ create function genledger.succeed_jobs(
 declare
   at        timestamptz;
   epoch_now int;
+  kept      uuid[];
   foreign_outputs uuid[] := '{}';
   ended_ids uuid[];
   versions  int[];
 begin
   perform genledger.announce_append();
   if cardinality(p_output_jobs) > 0 then
-    perform 1 from genledger.uploads u where u.id = any (p_upload_ids) order by u.id for key share skip locked;
+    -- A row that somebody holds may be about to vanish: its job is for `decide`, which waits.
+    select coalesce(array_agg(k.id), '{}') into kept from (
+      select u.id from genledger.uploads u where u.id = any (p_upload_ids) order by u.id for key share skip locked) k;
     select coalesce(array_agg(distinct o.job_id), '{}') into foreign_outputs
       from unnest(p_output_jobs, p_upload_ids) as o(job_id, upload_id)
       left join genledger.job_states s on s.id = o.job_id
-      left join genledger.uploads u on u.id = o.upload_id and u.user_id = s.user_id
+      left join genledger.uploads u on u.id = o.upload_id and u.user_id = s.user_id and u.id = any (kept)
      where u.id is null;
   end if;
   select e.epoch into epoch_now from genledger.log_epoch e;
@@ -493,7 +496,8 @@ create function genledger.renew_leases(p_ids uuid[], p_tokens int[], p_lease_ms 
   update genledger.job_states s
      set lease_expires_at = clock_timestamp() + p_lease_ms * interval '1 millisecond'
     from unnest(p_ids, p_tokens) as l(id, token)
-   where s.id = l.id and s.status = 'running' and s.lease_token = l.token
+   -- coalesce: or the planner takes the index of running jobs and walks it whole for every id.
+   where s.id = l.id and coalesce(s.status, '') = 'running' and s.lease_token = l.token
   returning s.id, s.lease_expires_at, s.cancel_requested_at is not null
 $$;
 

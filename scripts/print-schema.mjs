@@ -70,14 +70,17 @@ async function print() {
   }
 }
 
-/** From the first line that differs on, up to where both go on alike. */
+/** From the first line that differs on, up to where three lines are alike again. */
 function firstDifference(kept, made) {
   let at = 0;
   while (at < kept.length && kept[at] === made[at]) at++;
-  let back = 0;
-  const rest = Math.min(kept.length, made.length) - at;
-  while (back < rest && kept[kept.length - 1 - back] === made[made.length - 1 - back]) back++;
-  const shown = (lines, sign) =>
-    lines.slice(at, Math.min(lines.length - back, at + SHOWN_LINES)).map((line) => `${sign} ${line}`);
-  return [`line ${at + 1}:`, ...shown(kept, '-'), ...shown(made, '+')];
+  const alike = (a, b) => [0, 1, 2].every((next) => kept[at + a + next] === made[at + b + next]);
+  let [gone, come] = [SHOWN_LINES, SHOWN_LINES];
+  for (let sum = 0; sum < SHOWN_LINES && gone === SHOWN_LINES; sum++)
+    for (let a = 0; a <= sum; a++) if (alike(a, sum - a)) [gone, come] = [a, sum - a];
+  return [
+    `line ${at + 1}:`,
+    ...kept.slice(at, at + gone).map((line) => `- ${line}`),
+    ...made.slice(at, at + come).map((line) => `+ ${line}`),
+  ];
 }

@@ -1,5 +1,28 @@
-import type { HistoryEvent } from '@genledger/jobs';
-import type { DemoOutcome } from './demo';
+import type { HistoryEvent, JobResource, JobStatistic } from '@genledger/jobs';
+
+/** What the demo tells; as JSON it is one line with these names. */
+export interface DemoOutcome {
+  readonly job: Pick<JobResource, 'id' | 'status' | 'parameters' | 'cost'>;
+  readonly outputs: readonly {
+    readonly upload_id: string;
+    /** Absolute. */
+    readonly path: string;
+    readonly url: string;
+    readonly mime_type: string;
+    readonly size: number;
+    readonly sha256: string;
+    readonly width: number;
+    readonly height: number;
+  }[];
+  readonly history: readonly Pick<HistoryEvent, 'type' | 'version' | 'position' | 'recorded_at' | 'actor'>[];
+  readonly statistics: readonly Pick<JobStatistic, 'status' | 'count' | 'total_cost_cents'>[];
+  readonly replay_equal: boolean;
+  readonly timings_ms: {
+    readonly cold_start: number;
+    readonly queue_to_start: number;
+    readonly total: number;
+  };
+}
 
 /** One line while the job runs. */
 export function describeEvent(event: HistoryEvent, first: Pick<HistoryEvent, 'recorded_at'>): string {

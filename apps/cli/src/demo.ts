@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { MAX_IMAGES, MAX_PROMPT } from '@genledger/jobs';
-import type { HistoryEvent, JobResource, JobStatistic } from '@genledger/jobs';
+import type { HistoryEvent } from '@genledger/jobs';
 import {
   Database,
   createLogger,
@@ -17,7 +17,7 @@ import { RunningServer, startServer } from '../../server/src/server';
 import { DemoClient } from './demo-client';
 import { makeDemoDatabase } from './demo-database';
 import { replayEqualsReadModel } from './demo-replay';
-import { describeEvent, describeOutcome } from './demo-report';
+import { DemoOutcome, describeEvent, describeOutcome } from './demo-report';
 import { CommandFailed, Terminal } from './terminal';
 import { wholeNumber } from './token';
 
@@ -30,30 +30,6 @@ export interface DemoOptions {
   readonly prompt?: string;
   readonly images: string;
   readonly json?: true;
-}
-
-/** What the demo tells; as JSON it is one line with these names. */
-export interface DemoOutcome {
-  readonly job: Pick<JobResource, 'id' | 'status' | 'parameters' | 'cost'>;
-  readonly outputs: readonly {
-    readonly upload_id: string;
-    /** Absolute. */
-    readonly path: string;
-    readonly url: string;
-    readonly mime_type: string;
-    readonly size: number;
-    readonly sha256: string;
-    readonly width: number;
-    readonly height: number;
-  }[];
-  readonly history: readonly Pick<HistoryEvent, 'type' | 'version' | 'position' | 'recorded_at' | 'actor'>[];
-  readonly statistics: readonly Pick<JobStatistic, 'status' | 'count' | 'total_cost_cents'>[];
-  readonly replay_equal: boolean;
-  readonly timings_ms: {
-    readonly cold_start: number;
-    readonly queue_to_start: number;
-    readonly total: number;
-  };
 }
 
 /** `genledger demo`: the main job from end to end, on a database and a server of its own. The files stay. */

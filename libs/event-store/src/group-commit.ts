@@ -1,5 +1,6 @@
-import type { Pool, PoolClient, QueryResult } from 'pg';
-import { CommandRejected, OutcomeUnknown, sqlState, StoreUnavailable, verdictOn } from './sqlstate';
+import type { Pool } from 'pg';
+import { BatchCategory, Committed, jitter, runBatch } from './batch-transaction';
+import { CommandRejected, sqlState, StoreUnavailable, verdictOn } from './sqlstate';
 
 /**
  * Group commit: concurrent commands of one process share transactions.
@@ -8,7 +9,7 @@ import { CommandRejected, OutcomeUnknown, sqlState, StoreUnavailable, verdictOn 
  * transaction in two round trips: BEGIN, lock and load, take the time | write, COMMIT. A command never fails its
  * neighbours:
  *  - a row that someone else holds is left alone (SKIP LOCKED); its command is tried again in a moment, and then goes to the
- *    side lane, by itself, where it waits for the row for a limited time;
+ *    side lane, with its stream's others, where it waits for the row for a limited time;
  *  - serialization failures and deadlocks repeat the batch, at most three times, with jitter;
  *  - any other error of the server or of ours (SQLSTATE 22, 23, 54; a text that is no I-JSON) halves the batch until the
  *    culprit is alone and answered;
@@ -16,34 +17,6 @@ import { CommandRejected, OutcomeUnknown, sqlState, StoreUnavailable, verdictOn 
  *
  * Commands of one stream keep their order: a stream that is in flight is not taken up by another batch.
  */
-export interface BatchCategory<Item, Loaded, Outcome> {
-  /** The stream whose head the item locks. */
-  streamOf(item: Item): string;
-  /** Roughly what the item adds to the statements. */
-  bytesOf(item: Item): number;
-  /** Sends its statements at once, without waiting in between. `alone`: wait for held rows (they have a lock_timeout). */
-  load(client: PoolClient, items: readonly Item[], alone: boolean): Promise<Loaded>;
-  /** Decides in memory. `now` is the database's clock in ms, read after the locks. */
-  decide(items: readonly Item[], loaded: Loaded, now: number): BatchPlan<Outcome>;
-  /** The answer to an item that waited for its row in vain. */
-  blocked(item: Item): Outcome;
-}
-
-export interface Statement {
-  readonly text: string;
-  readonly values: unknown[];
-}
-
-export interface BatchPlan<Outcome> {
-  /** Indexes of items whose rows someone else holds. They are answered later, alone. */
-  readonly held: readonly number[];
-  readonly writes: readonly Statement[];
-  /** Whether `load` itself wrote (a fast path that needs no decision here). */
-  readonly wrote?: boolean;
-  /** One outcome an item (held ones are ignored). `position`: at or above the batch's last event. */
-  answer(position: number): readonly Outcome[];
-}
-
 interface Pending<Item, Outcome> {
   readonly item: Item;
   readonly resolve: (outcome: Outcome) => void;
@@ -51,11 +24,6 @@ interface Pending<Item, Outcome> {
   readonly bulk: boolean;
   /** How often its row was held by someone else. */
   held: number;
-}
-
-interface Committed<Outcome> {
-  readonly plan: BatchPlan<Outcome>;
-  readonly position: number;
 }
 
 export interface GroupCommitOptions {
@@ -79,19 +47,15 @@ const SIDE_LANES = 4;
  */
 const HELD_RETRIES = 3;
 const MAX_REPEATS = 3;
-/** How long a lost COMMIT is enquired after: longer than a restart of PostgreSQL takes (1-3 s measured). */
-const RESOLVE_MS = 15_000;
-
-const STAMP = `select pg_current_xact_id()::text as xid, floor(date_part('epoch', clock_timestamp()) * 1000) as now`;
-
 export class GroupCommit<Item, Outcome> {
   private queue: Pending<Item, Outcome>[] = [];
   private bulkQueue: Pending<Item, Outcome>[] = [];
-  private readonly sideQueue: Pending<Item, Outcome>[] = [];
+  private sideQueue: Pending<Item, Outcome>[] = [];
   private readonly inFlight = new Map<string, number>();
   private lanesBusy = 0;
   private bulkBusy = 0;
-  private sideBusy = 0;
+  /** Streams whose rows the side lanes wait for. */
+  private readonly waitedFor = new Set<string>();
   private scheduled = false;
   private readonly lanes: number;
 
@@ -113,14 +77,20 @@ export class GroupCommit<Item, Outcome> {
 
   /** Many commands of one caller, in a lane of their own: they never stand in front of single ones. */
   submitMany(items: readonly Item[]): Promise<Outcome[]> {
-    const outcomes = items.map(
-      (item) =>
-        new Promise<Outcome>((resolve, reject) => {
-          this.bulkQueue.push({ item, resolve, reject, bulk: true, held: 0 });
-        }),
-    );
-    this.schedule();
-    return Promise.all(outcomes);
+    if (items.length === 0) return Promise.resolve([]);
+    // One promise for the call, not one an item.
+    return new Promise((resolve, reject) => {
+      const outcomes = new Array<Outcome>(items.length);
+      let open = items.length;
+      items.forEach((item, at) => {
+        const settle = (outcome: Outcome): void => {
+          outcomes[at] = outcome;
+          if (--open === 0) resolve(outcomes);
+        };
+        this.bulkQueue.push({ item, resolve: settle, reject, bulk: true, held: 0 });
+      });
+      this.schedule();
+    });
   }
 
   // Callers that are answered together ask again together: wait for all of them, not for any timer.
@@ -152,15 +122,27 @@ export class GroupCommit<Item, Outcome> {
         this.schedule();
       });
     }
-    while (this.sideBusy < SIDE_LANES) {
-      const next = this.sideQueue.shift();
-      if (!next) break;
-      this.sideBusy++;
-      void this.run([next], true).finally(() => {
-        this.sideBusy--;
+    while (this.waitedFor.size < SIDE_LANES) {
+      const batch = this.takeHeld();
+      if (batch.length === 0) break;
+      const stream = this.category.streamOf(batch[0]!.item);
+      this.waitedFor.add(stream);
+      void this.run(batch, true).finally(() => {
+        this.waitedFor.delete(stream);
         this.schedule();
       });
     }
+  }
+
+  /** All that wait for one row, in order: they get it, or wait for it in vain, together. */
+  private takeHeld(): Pending<Item, Outcome>[] {
+    const streamOf = ({ item }: Pending<Item, Outcome>): string => this.category.streamOf(item);
+    const next = this.sideQueue.find((pending) => !this.waitedFor.has(streamOf(pending)));
+    if (!next) return [];
+    const stream = streamOf(next);
+    const batch = this.sideQueue.filter((pending) => streamOf(pending) === stream);
+    this.sideQueue = this.sideQueue.filter((pending) => streamOf(pending) !== stream);
+    return batch;
   }
 
   /** Takes a batch off a queue. Streams in flight elsewhere stay, and so does what follows them in the same stream. */
@@ -217,7 +199,12 @@ export class GroupCommit<Item, Outcome> {
   private async run(batch: Pending<Item, Outcome>[], alone: boolean, repeats = 0): Promise<void> {
     let committed: Committed<Outcome>;
     try {
-      committed = await this.attempt(batch, alone);
+      committed = await runBatch(
+        this.pool,
+        this.category,
+        batch.map((pending) => pending.item),
+        { alone, clock: this.options.clock },
+      );
     } catch (error) {
       const lone = batch.length === 1;
       const verdict = verdictOn(error);
@@ -228,11 +215,8 @@ export class GroupCommit<Item, Outcome> {
           await jitter(repeats);
           return this.run(batch, alone, repeats + 1);
         case 'blocked':
-          if (lone && alone) {
-            this.settle(batch[0]!, () => batch[0]!.resolve(this.category.blocked(batch[0]!.item)));
-          } else {
-            this.sideQueue.push(...batch);
-          }
+          if (!alone) this.sideQueue.push(...batch);
+          else this.block(batch);
           return;
         case 'culprit':
         case 'bug': {
@@ -254,64 +238,13 @@ export class GroupCommit<Item, Outcome> {
     this.answer(batch, committed);
   }
 
+  private block(batch: readonly Pending<Item, Outcome>[]): void {
+    for (const pending of batch)
+      this.settle(pending, () => pending.resolve(this.category.blocked(pending.item)));
+  }
+
   private fail(batch: readonly Pending<Item, Outcome>[], error: unknown): void {
     for (const pending of batch) this.settle(pending, () => pending.reject(error));
-  }
-
-  private async attempt(batch: Pending<Item, Outcome>[], alone: boolean): Promise<Committed<Outcome>> {
-    const items = batch.map((pending) => pending.item);
-    const client = await this.pool.connect();
-    let broken: Error | undefined;
-    try {
-      const begun = client.query('begin');
-      const loading = this.category.load(client, items, alone);
-      const stamping = client.query<{ xid: string; now: number }>(STAMP);
-      const [, loaded, stamp] = await allSettledInOrder(begun, loading, stamping);
-      const { xid, now } = stamp.rows[0]!;
-      const plan = this.category.decide(items, loaded, this.options.clock?.() ?? now);
-      return { plan, position: await this.commit(client, xid, plan.writes) };
-    } catch (error) {
-      broken = await endTransaction(client);
-      throw error;
-    } finally {
-      client.release(broken);
-    }
-  }
-
-  /** Sends writes and COMMIT together. Returns a position at or above the batch's last event. */
-  private async commit(client: PoolClient, xid: string, writes: readonly Statement[]): Promise<number> {
-    const sent: Promise<QueryResult>[] = writes.map(({ text, values }) => client.query(text, values));
-    const committing = client.query('commit');
-    let results: QueryResult[];
-    try {
-      results = await allSettledInOrder(...sent, committing);
-    } catch (error) {
-      // Whatever is not an answer of the server leaves open what became of the transaction.
-      if (sqlState(error) !== undefined && verdictOn(error) !== 'disconnected') throw error;
-      return this.resolveLostCommit(xid, error);
-    }
-    if (results.at(-1)?.command !== 'COMMIT') throw new Error('the transaction was rolled back');
-    return appendedPosition(results);
-  }
-
-  /** COMMIT's answer never came: PostgreSQL itself knows what happened. */
-  private async resolveLostCommit(xid: string, cause: unknown): Promise<number> {
-    const until = Date.now() + RESOLVE_MS;
-    for (let attempt = 0; Date.now() < until; attempt++) {
-      try {
-        const { rows } = await this.pool.query<{ status: string | null; position: number }>(
-          `select pg_xact_status($1::xid8) as status, last_value as position from genledger.event_position`,
-          [xid],
-        );
-        if (rows[0]?.status === 'committed') return rows[0].position;
-        // Aborted for sure: the error that brought us here says 'disconnected', so the batch is repeated.
-        if (rows[0]?.status === 'aborted') throw cause;
-      } catch (error) {
-        if (error === cause) throw error;
-      }
-      await jitter(Math.min(attempt, 4));
-    }
-    throw new OutcomeUnknown(cause);
   }
 
   private answer(batch: readonly Pending<Item, Outcome>[], { plan, position }: Committed<Outcome>): void {
@@ -326,42 +259,4 @@ export class GroupCommit<Item, Outcome> {
     if (again.length > 0) void jitter(0).then(() => this.requeue(again));
     if (plan.writes.length > 0 || plan.wrote) this.options.onCommitted?.(position);
   }
-}
-
-/** The append answers with the last position that it gave out. */
-function appendedPosition(results: readonly QueryResult[]): number {
-  for (const { rows } of results) {
-    const position = (rows[0] as { position?: number } | undefined)?.position;
-    if (position !== undefined) return position;
-  }
-  return 0;
-}
-
-/** Waits for all, then throws the first error in the order of sending: later ones only say that the transaction failed. */
-async function allSettledInOrder<T extends readonly Promise<unknown>[]>(
-  ...promises: T
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  const settled = await Promise.allSettled(promises);
-  const failed = settled.filter((result) => result.status === 'rejected');
-  if (failed.length > 0)
-    throw failed.map((result) => result.reason as unknown).find(isCause) ?? failed[0]!.reason;
-  return settled.map((result) => (result as PromiseFulfilledResult<unknown>).value) as never;
-}
-
-function isCause(error: unknown): boolean {
-  return sqlState(error) !== '25P02';
-}
-
-async function endTransaction(client: PoolClient): Promise<Error | undefined> {
-  try {
-    await client.query('rollback');
-    return undefined;
-  } catch (error) {
-    return error as Error;
-  }
-}
-
-/** Full jitter, doubling: up to 10, 20, 40 … ms. */
-function jitter(attempt: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** attempt));
 }

@@ -22,10 +22,10 @@ export interface Fold {
 /** The more events at once, the fewer rows of the model are written: bounded by a transaction of about a tenth of a second. */
 const BATCH = 20_000;
 /**
- * Readers add the tail that is not folded yet, so nothing is gained by folding every commit by itself; folding many
- * events at once costs a tenth an event.
+ * Readers add the tail that is not folded yet, so nothing is gained by folding every commit by itself, and a fold of many
+ * events writes each row of the model once. Long enough for that, short enough that a busy server's tail stays small.
  */
-const PAUSE_MS = 100;
+const PAUSE_MS = 500;
 /** How long an unheard commit of another process can go unseen. */
 const POLL_MS = 1_000;
 
@@ -37,6 +37,7 @@ export class Projector {
   private stopped = false;
   private timer: NodeJS.Timeout | undefined;
   private unhear: (() => void) | undefined;
+  private hurry: () => void = () => undefined;
   private readonly waiting = new Set<{ position: number; resolve: () => void }>();
 
   constructor(
@@ -56,6 +57,7 @@ export class Projector {
 
   async stop(): Promise<void> {
     this.stopped = true;
+    this.hurry();
     this.unhear?.();
     clearInterval(this.timer);
     await this.running;
@@ -109,7 +111,19 @@ export class Projector {
     while (!this.stopped && (await this.step())) {
       // Another full batch may be waiting.
     }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await this.pause();
+  }
+
+  /** Ends early when somebody waits for the fold, or it is stopped. */
+  private pause(): Promise<void> {
+    if (this.stopped || this.waiting.size > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, PAUSE_MS);
+      this.hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Folds one batch. True when there may be more. */
@@ -151,6 +165,8 @@ export class Projector {
         resolve();
       }
       waiting.add(waiter);
+      this.hurry();
+      this.wake();
     });
   }
 }

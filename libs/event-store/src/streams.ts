@@ -8,7 +8,8 @@ import {
   NewEvent,
   toIJson,
 } from './event-rows';
-import { BatchCategory, BatchPlan, GroupCommit, GroupCommitOptions } from './group-commit';
+import type { BatchCategory, BatchPlan } from './batch-transaction';
+import { GroupCommit, GroupCommitOptions } from './group-commit';
 import { intArray, timestampArray, uuidArray } from './pg-arrays';
 
 /** What the version of a stream must be for an append to go through. */

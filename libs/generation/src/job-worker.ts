@@ -39,7 +39,8 @@ interface Run {
 @Injectable()
 export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(JobWorker.name);
-  readonly workerId = `${hostname()}/${process.pid}/${newId().slice(-8)}`;
+  /** Owners read it in their jobs' histories, so it names no machine; the log does. */
+  readonly workerId = newId();
   /** A job may run here twice at once: its lease was lost, and the next one came to the same worker. */
   private readonly runs = new Set<Run>();
   private claiming: Promise<void> | undefined;
@@ -59,6 +60,7 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
 
   onApplicationBootstrap(): void {
     if (!this.config.roles.has('worker')) return;
+    this.logger.log({ message: 'working', worker_id: this.workerId, host: hostname(), pid: process.pid });
     this.unhear = this.doorbell.onRing(() => this.wake());
     this.timers.push(
       setInterval(() => this.wake(), POLL_MS),

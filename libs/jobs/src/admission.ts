@@ -1,9 +1,9 @@
-import { createHash, randomInt } from 'node:crypto';
-import type { RequestContent } from './job';
-import type { IdempotencyKey } from './job-batch';
+import { hash } from 'node:crypto';
+import type { RequestContent } from './job-events';
+import type { IdempotencyKey } from './job-item';
 import type { NewJob } from './job-commands';
 import { priceInCents } from './prices';
-import { effectiveParameters, MAX_SEED, TextToImageRequest } from './text-to-image';
+import { effectiveParameters, TextToImageRequest } from './text-to-image';
 
 /** A job as a caller asks for it; validated in shape, not yet priced. Times are ms since 1970. */
 export interface JobRequest {
@@ -28,7 +28,7 @@ const DEFAULT_MAX_ATTEMPTS = 3;
 /** Prices a request and fills in what it leaves open. */
 export function admit(request: JobRequest): NewJob {
   const { prompt, negative_prompt, ...requested } = request.textToImage ?? { prompt: undefined };
-  const effective = request.textToImage ? effectiveParameters(requested, randomInt(MAX_SEED)) : null;
+  const effective = request.textToImage ? effectiveParameters(requested) : null;
   return {
     kind: request.kind,
     mode: request.mode ?? request.kind,
@@ -39,7 +39,7 @@ export function admit(request: JobRequest): NewJob {
     ordinalNumber: null,
     traitOverrides: null,
     requested: defined(requested),
-    effective: { ...effective },
+    effective: effective === null ? {} : { ...effective },
     content: contentOf({ prompt, negative_prompt, metadata: request.metadata, tags: request.tags }),
     priority: request.priority ?? 0,
     maxAttempts: request.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
@@ -54,7 +54,8 @@ export function admit(request: JobRequest): NewJob {
 /** null where there is nothing that would ever have to be erased. */
 export function contentOf(content: RequestContent): RequestContent | null {
   const given = defined(content);
-  return Object.keys(given).length === 0 ? null : given;
+  for (const _member in given) return given;
+  return null;
 }
 
 /** Scope of a key: the user. `payload` is what must be the same when the key comes again. */
@@ -63,10 +64,13 @@ export function idempotencyKey(userId: string, key: string, payload: string): Id
 }
 
 function hash128(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex');
+  const hex = hash('sha256', text);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
+/** Without members that are undefined. */
 function defined<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T;
+  const given: Partial<T> = {};
+  for (const name in value) if (value[name] !== undefined) given[name] = value[name];
+  return given as T;
 }

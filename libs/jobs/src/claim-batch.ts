@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { BatchCategory, BatchPlan, EventMeta } from '@genledger/event-store';
-import type { JobKind, RequestContent } from './job';
+import type { JobKind, RequestContent } from './job-events';
 
 /** A worker asks for due jobs of some kinds. */
 export interface ClaimRequest {

@@ -1,7 +1,8 @@
 import { newId } from '@genledger/platform';
 import { decide } from './job.decider';
-import { ABSENT, evolve, JobEvent, JobState, RecordedJobEvent } from './job';
-import { tallyOf } from './job-batch';
+import { ABSENT, evolve, JobState } from './job';
+import { JobEvent, RecordedJobEvent } from './job-events';
+import { tallyOf } from './job-batch-plan';
 import type { JobCommand } from './job-commands';
 import { newJob, EXTERNAL } from './testing/job-fixtures';
 import { JobStores, openJobStores } from '../../../test/support/job-stores';

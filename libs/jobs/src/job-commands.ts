@@ -1,4 +1,4 @@
-import type { JobOutput, JobOutputError, JobStatus, QueuedData, RequestContent } from './job';
+import type { JobOutput, JobOutputError, JobStatus, QueuedData, RequestContent } from './job-events';
 
 /** Who commands. Roles above 'user' act on everyone's jobs; 'system' is the server itself. */
 export interface JobActor {

@@ -8,7 +8,8 @@ import {
   timestampArray,
   uuidArray,
 } from '@genledger/event-store';
-import type { JobOutput, LiveJob } from './job';
+import type { LiveJob } from './job';
+import type { JobOutput } from './job-events';
 import type { NewJob } from './job-commands';
 
 /** A row of genledger.load_jobs and claim_jobs. Times are ms since 1970. */

@@ -2,8 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Doorbell, EVENT_STORE, GroupCommit, intArray, uuidArray } from '@genledger/event-store';
 import type { EventStoreConnection } from '@genledger/event-store';
 import { Claimed, ClaimBatch, ClaimKey, ClaimRequest, FIRST_KEY, later, WorkItem } from './claim-batch';
-import type { JobKind } from './job';
-import { JobBatch, JobItem, JobOutcome } from './job-batch';
+import type { JobKind } from './job-events';
+import { JobBatch } from './job-batch';
+import { JobItem, JobOutcome } from './job-item';
 import { Succeeded, Success, SuccessBatch } from './success-batch';
 
 /** How often claims look from the front again: a job of a better rank waits at most this long. */
@@ -71,7 +72,7 @@ export class JobStore {
       ? this.successes.submitMany(successes)
       : Promise.all(successes.map((success) => this.successes.submit(success))));
     return Promise.all(
-      successes.map((success, at): JobOutcome | Promise<JobOutcome> => {
+      successes.map(async (success, at): Promise<JobOutcome> => {
         const { id, meta, leaseToken, outputs, outputErrors, costCents } = success;
         const done = ended[at];
         if (done) return { status: 'accepted', id, job: null, ...done };

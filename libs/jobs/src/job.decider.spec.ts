@@ -1,5 +1,6 @@
 import { specFor } from '@genledger/event-store/testing';
-import { JOB_KINDS, JOB_STATUSES, JobEvent, JobStatus, LiveJob } from './job';
+import { LiveJob } from './job';
+import { JOB_KINDS, JOB_STATUSES, JobEvent, JobStatus } from './job-events';
 import type { JobActor, JobCommand } from './job-commands';
 import { decide, jobDecider } from './job.decider';
 import {

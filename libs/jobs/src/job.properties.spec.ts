@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
-import { ABSENT, evolve, isLive, isTerminal, JobEvent, JobState, RecordedJobEvent } from './job';
+import { ABSENT, evolve, isLive, isTerminal, JobState } from './job';
+import { JobEvent, RecordedJobEvent } from './job-events';
 import type { JobCommand } from './job-commands';
 import { decide } from './job.decider';
 import { commandsFor } from './testing/job-arbitraries';

@@ -1,4 +1,4 @@
-import type { JobKind } from './job';
+import type { JobKind } from './job-events';
 
 /** Integer cents of one image, by kind. Jobs carry what they were priced at: changing this changes no past job. */
 const CENTS_PER_IMAGE: Readonly<Record<Exclude<JobKind, 'external'>, number>> = {

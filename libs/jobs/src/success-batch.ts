@@ -10,7 +10,7 @@ import {
   toIJson,
   uuidArray,
 } from '@genledger/event-store';
-import { JobOutput, JobOutputError, lastPosition } from './job';
+import { JobOutput, JobOutputError, lastPosition } from './job-events';
 
 /** A worker's good result, under its lease's token. */
 export interface Success {
@@ -42,8 +42,10 @@ export class SuccessBatch implements BatchCategory<Success, Map<string, Succeede
   }
 
   async load(client: PoolClient, successes: readonly Success[]): Promise<Map<string, Succeeded>> {
-    // Repeated in one batch: the second one is not the fast path's.
-    const batch = [...new Map(successes.map((success) => [success.id, success])).values()];
+    // Repeated in one batch: the second one is not the fast path's, whichever of them is stale.
+    const first = new Map<string, Success>();
+    for (const success of successes) if (!first.has(success.id)) first.set(success.id, success);
+    const batch = [...first.values()];
     const outputs = batch.flatMap(({ id, outputs: of }) => of.map((output) => ({ id, output })));
     const metas = new Map<EventMeta, string>();
     for (const { meta } of batch) if (!metas.has(meta)) metas.set(meta, toIJson(meta));

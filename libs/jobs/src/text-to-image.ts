@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+
 /** What a text-to-image job may ask for, and what it gets where it does not ask. */
 
 export const ASPECT_RATIOS = ['1:1', '16:9', '9:16', '4:3', '3:4', '3:2', '2:3', '21:9'] as const;
@@ -28,11 +30,12 @@ export interface EffectiveParameters {
   readonly model: string;
 }
 
-export function effectiveParameters(request: RequestedParameters, seed: number): EffectiveParameters {
+/** What is asked for, and a default for what is not: one image, square, a seed of our choosing. */
+export function effectiveParameters(request: RequestedParameters): EffectiveParameters {
   return {
     number_of_images: request.number_of_images ?? 1,
     aspect_ratio: request.aspect_ratio ?? '1:1',
-    seed: request.seed ?? seed,
+    seed: request.seed ?? randomInt(MAX_SEED),
     model: request.model ?? DEFAULT_MODEL,
   };
 }

@@ -42,8 +42,7 @@ export async function ensureDatabaseRoles(admin: Client, adminUrl: string): Prom
     await createRole(admin, login, 'login');
     // Roles are the cluster's: two databases of one cluster may set the same password at the same moment.
     await retryWhenConcurrent(() =>
-      admin.query(`alter role ${login} nosuperuser nocreatedb nocreaterole nobypassrls
-                   password '${loginPassword(adminUrl, login)}'`),
+      admin.query(`alter role ${login} password '${loginPassword(adminUrl, login)}'`),
     );
   }
   await retryWhenConcurrent(() =>

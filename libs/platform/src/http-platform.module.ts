@@ -5,6 +5,7 @@ import type { Config } from './config';
 import { CursorCodec } from './http/cursor';
 import { HEALTH_PROBES, HealthController } from './http/health.controller';
 import type { HealthProbe } from './http/health.controller';
+import { ProcessRoleGuard } from './http/process-role.guard';
 import { UnknownQueryGuard } from './http/unknown-query.guard';
 import { AuthGuard } from './identity/auth.guard';
 import { TokenVerifier } from './identity/token-verifier';
@@ -32,6 +33,7 @@ export class PlatformHttpModule {
         { provide: TokenVerifier, useFactory: () => new TokenVerifier(tokenTrust(config)) },
         { provide: CursorCodec, useFactory: () => new CursorCodec(cursorKey(config)) },
         { provide: HEALTH_PROBES, ...(probes ?? { useFactory: () => [] }) },
+        { provide: APP_GUARD, useFactory: () => new ProcessRoleGuard(config.roles.has('api')) },
         { provide: APP_GUARD, useClass: AuthGuard },
         // After the guard above: who may not enter learns nothing of a route's parameters.
         { provide: APP_GUARD, useClass: UnknownQueryGuard },

@@ -1,7 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler } from '@nestjs/cqrs';
-import type { JobOutput, JobStatus, RequestContent } from '../job';
-import type { JobOutcome } from '../job-batch';
+import type { JobOutput, JobStatus, RequestContent } from '../job-events';
+import type { JobOutcome } from '../job-item';
 import type { JobActor, JobCommand } from '../job-commands';
 import { JobStore } from '../job-store';
 import { actorMeta } from './actor-meta';

@@ -4,16 +4,16 @@ import { newId } from '@genledger/platform';
 import type { Actor } from '@genledger/platform';
 import { admit, JobRequest } from '../admission';
 import { isLive } from '../job';
-import type { IdempotencyKey, JobOutcome } from '../job-batch';
+import type { IdempotencyKey, JobOutcome } from '../job-item';
 import { JobStore } from '../job-store';
 import type { GenerationJobRow } from '../read-models/generation-job.entity';
 import { queuedJobRow } from '../read-models/replay';
 import { actorMeta } from './actor-meta';
 
-/** `row`: the job as it was queued, made from memory; null unless it was accepted. */
 export interface QueuedJob {
   readonly outcome: JobOutcome;
-  readonly row: GenerationJobRow | null;
+  /** The job as it was queued, made from memory; null unless it was accepted. */
+  row(): GenerationJobRow | null;
 }
 
 /** Queues jobs of the actor, each accepted or refused by itself. An outcome an item, in order. */
@@ -43,7 +43,7 @@ export class QueueJobsHandler implements ICommandHandler<QueueJobs> {
     const outcomes = await this.store.submitMany(commands);
     return outcomes.map((outcome, at) => ({
       outcome,
-      row:
+      row: () =>
         outcome.status === 'accepted' && outcome.job !== null && isLive(outcome.job)
           ? queuedJobRow(outcome.id, outcome.job, commands[at]!.command.job)
           : null,

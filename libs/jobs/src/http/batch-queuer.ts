@@ -77,9 +77,11 @@ export class BatchQueuer {
     return { data: outcomes, accepted, refused: outcomes.length - accepted };
   }
 
-  private async answer(actor: Actor, index: number, { outcome, row }: QueuedJob): Promise<BatchOutcome> {
+  private async answer(actor: Actor, index: number, queued: QueuedJob): Promise<BatchOutcome> {
+    const { outcome } = queued;
     const problem = outcomeProblem(outcome);
     if (problem) return refused(index, problem);
+    const row = queued.row();
     if (row) return { index, status: 201, job: jobResource(row, { outputs: [] }, this.links) };
     const version = outcome.status === 'replayed' ? outcome.version : undefined;
     const job = await this.queries.execute(new GetJob(actor, outcome.id, version));

@@ -6,8 +6,8 @@ import type { Actor } from '@genledger/platform';
 import { contentOf, idempotencyKey } from '../admission';
 import type { JobDetails } from '../commands/change-jobs';
 import type { QueuedJob } from '../commands/queue-jobs';
-import type { JobOutput } from '../job';
-import type { IdempotencyKey } from '../job-batch';
+import type { JobOutput } from '../job-events';
+import type { IdempotencyKey } from '../job-item';
 import { JobResource, jobResource, OUTPUT_LINKS } from '../read-models/job-resource';
 import type { OutputLinks } from '../read-models/job-resource';
 import { GetJob } from '../read-models/queries';
@@ -28,9 +28,11 @@ export class JobPresenter {
   }
 
   /** The queued job; for a repeated key the job as it was answered then. */
-  async queued(actor: Actor, { outcome, row }: QueuedJob): Promise<JobResource> {
+  async queued(actor: Actor, queued: QueuedJob): Promise<JobResource> {
+    const { outcome } = queued;
     const problem = outcomeProblem(outcome);
     if (problem) throw problem;
+    const row = queued.row();
     if (row) return jobResource(row, { outputs: [] }, this.links);
     const version = outcome.status === 'replayed' ? outcome.version : undefined;
     const job = await this.queries.execute(new GetJob(actor, outcome.id, version));

@@ -1,6 +1,6 @@
 import { Problem } from '@genledger/platform';
 import type { ProblemCode } from '@genledger/platform';
-import type { JobItemRefusal, JobOutcome } from '../job-batch';
+import type { JobItemRefusal, JobOutcome } from '../job-item';
 
 interface Answer {
   readonly code: ProblemCode;

@@ -3,7 +3,8 @@ import type { ProblemItem } from '@genledger/platform';
 import type { JobRequest } from '../admission';
 import type { JobFilter } from '../read-models/job-reader';
 import { RequestedParameters } from '../text-to-image';
-import type { CreateJobDto, ListJobsDto } from './jobs.dto';
+import type { CreateJobDto } from './jobs.dto';
+import type { ListJobsDto } from './list-jobs.dto';
 
 const IMAGE_FIELDS = [
   'prompt',

@@ -19,22 +19,16 @@ import {
   TransitionJobs,
 } from '../commands/change-jobs';
 import { QueueJobs } from '../commands/queue-jobs';
-import type { JobOutcome } from '../job-batch';
+import type { JobOutcome } from '../job-item';
 import type { JobResource } from '../read-models/job-resource';
 import { GetJob, GetJobHistory, ListJobs } from '../read-models/queries';
 import { BatchQueuer, BatchAnswer } from './batch-queuer';
-import { historyEvent, HistoryEvent } from './history-event';
+import { historyEvent, HistoryEvent } from '../read-models/history-event';
 import { JobPresenter } from './job-presenter';
 import { outcomeProblem } from './job-problems';
 import { fingerprintOf, jobFilterOf, jobRequestOf } from './job-requests';
-import {
-  AddOutputsDto,
-  ChangeJobDto,
-  CreateBatchDto,
-  CreateJobDto,
-  ListJobsDto,
-  TransitionJobDto,
-} from './jobs.dto';
+import { AddOutputsDto, ChangeJobDto, CreateBatchDto, CreateJobDto, TransitionJobDto } from './jobs.dto';
+import { ListJobsDto } from './list-jobs.dto';
 
 interface Page<T> {
   readonly data: readonly T[];

@@ -5,7 +5,7 @@ import { CurrentActor } from '@genledger/platform';
 import type { Actor } from '@genledger/platform';
 import { GetJobCosts, GetJobStatistics, GetJobSummary } from '../read-models/queries';
 import type { JobCost, JobStatistic, JobSummary } from '../read-models/statistics-reader';
-import { CostsDto } from './jobs.dto';
+import { CostsDto } from './list-jobs.dto';
 
 /** Sums of the caller's jobs, exact at once. `cost_basis` says whether deleted jobs count. */
 @ApiTags('statistics')

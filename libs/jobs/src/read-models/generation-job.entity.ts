@@ -1,5 +1,5 @@
 import { ViewColumn, ViewEntity } from 'typeorm';
-import type { JobKind, JobStatus } from '../job';
+import type { JobKind, JobStatus } from '../job-events';
 
 /** A row of the view genledger.generation_jobs: what a reader sees of a job. */
 @ViewEntity({ schema: 'genledger', name: 'generation_jobs', synchronize: false })

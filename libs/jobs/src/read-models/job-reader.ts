@@ -3,7 +3,7 @@ import { STORED_EVENT_COLUMNS } from '@genledger/event-store';
 import type { StoredEvent } from '@genledger/event-store';
 import { Database, idFloor } from '@genledger/platform';
 import type { Actor, Query } from '@genledger/platform';
-import type { JobKind, JobOutput, JobOutputError, JobStatus } from '../job';
+import type { JobKind, JobOutput, JobOutputError, JobStatus } from '../job-events';
 import { GENERATION_JOB_COLUMNS, GenerationJobRow } from './generation-job.entity';
 import { JobResource, jobResource, OUTPUT_LINKS } from './job-resource';
 import type { OutputLinks } from './job-resource';

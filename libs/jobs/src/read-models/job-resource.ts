@@ -1,4 +1,4 @@
-import type { JobOutput, JobOutputError } from '../job';
+import type { JobOutput, JobOutputError } from '../job-events';
 import type { GenerationJobRow } from './generation-job.entity';
 
 /** Where an output's file can be fetched; the files are another context's. */

@@ -1,15 +1,6 @@
 import type { StoredEvent } from '@genledger/event-store';
-import {
-  ABSENT,
-  evolve,
-  isLive,
-  JobOutput,
-  JobOutputError,
-  JobState,
-  LiveJob,
-  RecordedJobEvent,
-  RequestContent,
-} from '../job';
+import { ABSENT, evolve, isLive, JobState, LiveJob } from '../job';
+import { JobOutput, JobOutputError, RecordedJobEvent, RequestContent } from '../job-events';
 import type { NewJob } from '../job-commands';
 import type { GenerationJobRow } from './generation-job.entity';
 

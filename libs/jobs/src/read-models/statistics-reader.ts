@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Database } from '@genledger/platform';
 import type { Actor } from '@genledger/platform';
-import type { JobStatus } from '../job';
+import type { JobStatus } from '../job-events';
 
 /** Deleted jobs are left out: this is what the lists show. `avg_cost_cents` is rounded to hundredths of a cent. */
 export interface JobStatistic {

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { JOB_STATUSES } from '../job';
+import { JOB_STATUSES } from '../job-events';
 import type { JobActor, JobCommand } from '../job-commands';
 import {
   ASSET_ID,

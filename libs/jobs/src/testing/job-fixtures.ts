@@ -1,4 +1,4 @@
-import type { JobEvent, JobOutput, QueuedData } from '../job';
+import type { JobEvent, JobOutput, QueuedData } from '../job-events';
 import type { JobActor, JobCommand, NewJob } from '../job-commands';
 
 export const OWNER_ID = '11111111-1111-4111-8111-111111111111';

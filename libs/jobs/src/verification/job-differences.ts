@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JobOutput } from '../job';
+import type { JobOutput } from '../job-events';
 import type { GenerationJobRow } from '../read-models/generation-job.entity';
 import type { ReplayedJob } from '../read-models/replay';
 

@@ -1,4 +1,5 @@
-import { ABSENT, evolve, JobEvent, JobEventType, JobState, RecordedJobEvent } from '../job';
+import { ABSENT, evolve, JobState } from '../job';
+import { JobEvent, JobEventType, RecordedJobEvent } from '../job-events';
 import type { JobActor, JobCommand, NewJob } from '../job-commands';
 import { decide } from '../job.decider';
 import { LEGAL_MOVES } from './job-histories';

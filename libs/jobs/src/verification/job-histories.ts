@@ -1,5 +1,6 @@
 import type { StoredEvent } from '@genledger/event-store';
-import { isTerminal, JOB_STATUSES, JobEventType, JobStatus } from '../job';
+import { isTerminal } from '../job';
+import { JOB_STATUSES, JobEventType, JobStatus } from '../job-events';
 import { recordedEvent } from '../read-models/replay';
 import type { LedgerFindings } from './invariants';
 

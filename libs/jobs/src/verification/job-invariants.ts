@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { STORED_EVENT_COLUMNS } from '@genledger/event-store';
 import type { StoredEvent } from '@genledger/event-store';
 import type { Query } from '@genledger/platform';
-import type { JobOutput } from '../job';
-import { tallyOf } from '../job-batch';
+import type { JobOutput } from '../job-events';
+import { tallyOf } from '../job-batch-plan';
 import { GENERATION_JOB_COLUMNS, GenerationJobRow } from '../read-models/generation-job.entity';
 import { recordedEvent, replayJob, ReplayedJob } from '../read-models/replay';
 import type { IdRange, LedgerFindings } from './invariants';
@@ -22,7 +22,8 @@ type OutputRow = JobOutput & { readonly job_id: string };
 
 /** Streams of the reserved high range live long and are no jobs: they are not loaded. */
 const EVENTS = `select ${STORED_EVENT_COLUMNS}, e.scope_id, e.tally from genledger.events e
-  left join genledger.contents c on c.stream_id = e.stream_id and c.version = e.version
+  left join genledger.contents c
+    on c.stream_id = e.stream_id and c.version = e.version and c.stream_id > $1 and c.stream_id <= $2
  where e.stream_id > $1 and e.stream_id <= $2 and e.stream_id < 'f0000000-0000-0000-0000-000000000000'
  order by e.stream_id, e.version`;
 

@@ -1,5 +1,5 @@
 import type { Actor, Database } from '@genledger/platform';
-import type { JobOutput } from '../job';
+import type { JobOutput } from '../job-events';
 import { GENERATION_JOB_COLUMNS, GenerationJobRow } from '../read-models/generation-job.entity';
 
 /** A job as the read models hold it, for comparison with its replay. `row` is null where the actor sees none. */

@@ -118,19 +118,22 @@ async function runMixOfJobs(): Promise<void> {
     metadata: { b: '1', a: '2' },
     tags: ['blue "lake"', 'two'],
   });
-  const leaseToken = await start(painted);
+  // Claimed and ended by the statements that write their events themselves.
+  const claim = {
+    workerId: 'w',
+    kinds: ['text_to_image'],
+    max: 1,
+    leaseMs: 60_000,
+    meta: { actor: 'test' },
+  } as const;
+  const leaseToken = (await store.claim(claim))[0]!.leaseToken;
   await queue('waiting', { textToImage: { prompt: 'a fjord' }, kind: 'text_to_image' }, bob);
   for (const fraction of [0.3, 0.6])
     await submit(painted, { type: 'progress', leaseToken, fraction, stage: 'paint', actor: worker });
   const outputs = [output(await upload(alice), 1), output(await upload(alice), 2)];
-  await submit(painted, {
-    type: 'succeed',
-    leaseToken,
-    outputs,
-    outputErrors: [],
-    costCents: 4,
-    actor: worker,
-  });
+  await store.succeedMany([
+    { id: painted, leaseToken, outputs, outputErrors: [], costCents: 4, meta: { actor: 'test' } },
+  ]);
   await submit(painted, { type: 'add_outputs', outputs: [output(await upload(alice), 0)], actor: system });
 
   const failed = await queue('failed', {

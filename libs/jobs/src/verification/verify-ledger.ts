@@ -42,12 +42,14 @@ async function verifyNextRange(
   after: string,
   findings: LedgerFindings,
 ): Promise<{ range: IdRange; streams: number }> {
+  // A range is a thousandth of its tables: reading them whole for each would take the square of the time.
+  await query('set local enable_seqscan = off');
   const rows = await query<{ stream_id: string }>(
-    `select distinct stream_id from genledger.events where stream_id > $1 order by stream_id limit ${STREAMS}`,
+    `select stream_id from genledger.events where stream_id > $1 and version = 1 order by stream_id limit ${STREAMS}`,
     [after],
   );
   const streams = rows.length;
-  // The last range has no end: what belongs to no stream is in one too.
+  // The last range has no end: what belongs to no stream, or to one without a beginning, is in a range too.
   const range = { after, upto: streams < STREAMS ? MAX_ID : rows.at(-1)!.stream_id };
   await verifyStreams(query, range, streams, findings);
   await verifyContents(query, range, findings);
