@@ -240,7 +240,7 @@ begin
     return query
     with due as materialized (
       select s.ctid as row_id, s.id, s.rank, s.run_at, s.deadline from genledger.job_states s
-       where s.status = 'queued' and s.kind = 'external' and s.run_at <= clock_timestamp()
+       where s.status = 'queued' and s.kind = 'external' and s.run_at <= at
          and (s.rank, s.run_at, s.id) > (p_after_rank, p_after_run_at, p_after_id)
        order by s.rank, s.run_at, s.id limit p_max for no key update skip locked),
     started as (
@@ -267,7 +267,7 @@ begin
     return query
     with due as materialized (
       select s.ctid as row_id, s.id, s.rank, s.run_at, s.deadline from genledger.job_states s
-       where s.status = 'queued' and s.kind <> 'external' and s.kind = any (p_kinds) and s.run_at <= clock_timestamp()
+       where s.status = 'queued' and s.kind <> 'external' and s.kind = any (p_kinds) and s.run_at <= at
          and (s.rank, s.run_at, s.id) > (p_after_rank, p_after_run_at, p_after_id)
        order by s.rank, s.run_at, s.id limit p_max for no key update skip locked),
     started as (

@@ -834,7 +834,8 @@ AS $function$
   update genledger.job_states s
      set lease_expires_at = clock_timestamp() + p_lease_ms * interval '1 millisecond'
     from unnest(p_ids, p_tokens) as l(id, token)
-   where s.id = l.id and s.status = 'running' and s.lease_token = l.token
+   -- coalesce: or the planner takes the index of running jobs and walks it whole for every id.
+   where s.id = l.id and coalesce(s.status, '') = 'running' and s.lease_token = l.token
   returning s.id, s.lease_expires_at, s.cancel_requested_at is not null
 $function$;
 grant execute on function genledger.renew_leases(uuid[],integer[],integer) to genledger_writer;
@@ -877,7 +878,7 @@ begin
     return query
     with due as materialized (
       select s.ctid as row_id, s.id, s.rank, s.run_at, s.deadline from genledger.job_states s
-       where s.status = 'queued' and s.kind = 'external' and s.run_at <= clock_timestamp()
+       where s.status = 'queued' and s.kind = 'external' and s.run_at <= at
          and (s.rank, s.run_at, s.id) > (p_after_rank, p_after_run_at, p_after_id)
        order by s.rank, s.run_at, s.id limit p_max for no key update skip locked),
     started as (
@@ -904,7 +905,7 @@ begin
     return query
     with due as materialized (
       select s.ctid as row_id, s.id, s.rank, s.run_at, s.deadline from genledger.job_states s
-       where s.status = 'queued' and s.kind <> 'external' and s.kind = any (p_kinds) and s.run_at <= clock_timestamp()
+       where s.status = 'queued' and s.kind <> 'external' and s.kind = any (p_kinds) and s.run_at <= at
          and (s.rank, s.run_at, s.id) > (p_after_rank, p_after_run_at, p_after_id)
        order by s.rank, s.run_at, s.id limit p_max for no key update skip locked),
     started as (
@@ -962,17 +963,20 @@ AS $function$
 declare
   at        timestamptz;
   epoch_now int;
+  kept      uuid[];
   foreign_outputs uuid[] := '{}';
   ended_ids uuid[];
   versions  int[];
 begin
   perform genledger.announce_append();
   if cardinality(p_output_jobs) > 0 then
-    perform 1 from genledger.uploads u where u.id = any (p_upload_ids) order by u.id for key share skip locked;
+    -- A row that somebody holds may be about to vanish: its job is for `decide`, which waits.
+    select coalesce(array_agg(k.id), '{}') into kept from (
+      select u.id from genledger.uploads u where u.id = any (p_upload_ids) order by u.id for key share skip locked) k;
     select coalesce(array_agg(distinct o.job_id), '{}') into foreign_outputs
       from unnest(p_output_jobs, p_upload_ids) as o(job_id, upload_id)
       left join genledger.job_states s on s.id = o.job_id
-      left join genledger.uploads u on u.id = o.upload_id and u.user_id = s.user_id
+      left join genledger.uploads u on u.id = o.upload_id and u.user_id = s.user_id and u.id = any (kept)
      where u.id is null;
   end if;
   select e.epoch into epoch_now from genledger.log_epoch e;

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
@@ -7,7 +7,7 @@ import { signToken } from '@genledger/platform';
 import { exchange, expectProblem, requestBytes } from '../libs/platform/src/testing/http-exchange';
 import { ALICE, BOB, Caller, JWT_SECRET, startApp, TestApp } from './support/app';
 
-jest.setTimeout(5_000);
+jest.setTimeout(30_000);
 
 const MIB = 1024 * 1024;
 const JSON_TYPE = 'Content-Type: application/json';
@@ -226,6 +226,8 @@ describe('identity', () => {
   });
 });
 
+type Row = readonly [name: string, body: string | Buffer, status: number, code: string, pointer?: string];
+
 describe('a body', () => {
   const nested = (depth: number): string => `{"metadata":${'['.repeat(depth)}${']'.repeat(depth)}}`;
   const keys = (count: number): string => `{${Array.from({ length: count }, (_, n) => `"${n}":1`).join()}}`;
@@ -243,7 +245,7 @@ describe('a body', () => {
         ] as const,
     );
 
-  const rows: readonly (readonly [string, string | Buffer, number, string, string?])[] = [
+  const rows: readonly Row[] = [
     ...[
       '{"mode":}',
       'NaN',
@@ -284,6 +286,7 @@ describe('a body', () => {
       400,
       'forbidden-key',
     ],
+    ['D7 constructor', field('metadata', '{"constructor":"x"}'), 400, 'forbidden-key'],
     ['D7 in a list', field('tags', '[{"__proto__":1}]'), 400, 'forbidden-key'],
     ['D8 a field twice', '{"mode":"x","cost_cents":1,"cost_cents":-5}', 422, 'duplicate-key'],
     ...['"5"', 'true', 'null', '[5]', '{}', '-1', '1.5', '2147483648'].flatMap((value) =>
@@ -293,7 +296,7 @@ describe('a body', () => {
       (value) => [`D10 ${value}`, field('cost_cents', value), 422, 'out-of-range', '#/cost_cents'] as const,
     ),
     ...['"\\u0000"', '"a\\ud800"', '"\\udc00b"'].map(
-      (value) => [`D12 ${value}`, field('mode', value), 422, 'invalid-characters', '#/mode'] as const,
+      (value) => [`D12 ${value}`, `{"mode":${value}}`, 422, 'invalid-characters', '#/mode'] as const,
     ),
     ...[
       ...[
@@ -353,19 +356,13 @@ describe('a body', () => {
         ['project_id', `"${ALICE.toUpperCase().replace('1', 'A')}"`],
         ['project_id', `{"$ne":1}`],
       ],
-    ].map(
-      ([name, value]) =>
-        [
-          `D23 ${name}: ${value}`,
-          `{"prompt":"x",${name === 'prompt' ? '' : ''}"${name}":${value}}`.replace(
-            '"prompt":"x","prompt"',
-            '"prompt"',
-          ),
-          422,
-          'validation-failed',
-          `#/${name}`,
-        ] as const,
-    ),
+    ].map(([name, value]): Row => [
+      `D23 ${name}: ${value}`,
+      name === 'prompt' ? `{"prompt":${value}}` : `{"prompt":"x","${name}":${value}}`,
+      422,
+      'validation-failed',
+      `#/${name}`,
+    ]),
     ...[
       'row_id',
       'variant_row_id',
@@ -380,9 +377,11 @@ describe('a body', () => {
     ['D23 a text', '"x"', 422, 'validation-failed', '#'],
   ];
 
-  it.each(rows)('%s is refused', (_, body, status, code, pointer) =>
-    expectRefused(postAs(alice.token, body), status, code, pointer),
-  );
+  // As objects: jest would fill in for a pointer that is not there.
+  it.each(rows.map((row) => ({ name: row[0], row })))('$name is refused', async ({ row }) => {
+    const [, body, status, code, pointer] = row;
+    await expectRefused(postAs(alice.token, body), status, code, pointer);
+  });
 
   it.each([
     [
@@ -428,18 +427,13 @@ describe('a body', () => {
       await expectRefused(send(nested(5_000)), 422, 'too-deep');
       await expectRefused(send('{"__proto__":{}}'), 400, 'forbidden-key');
       await expectRefused(send('{"mode":"a","mode":"b"}'), 422, 'duplicate-key');
-      await expectRefused(
-        send('{"nothing_of_ours":1}'),
-        422,
-        path.includes('transition') ||
-          path.includes('outputs') ||
-          path.includes('batch') ||
-          path.includes('projects') ||
-          path.includes('text-to-image')
-          ? 'validation-failed'
-          : 'unknown-property',
-        '#/nothing_of_ours',
-      );
+      for (const name of ['nothing_of_ours', 'toString']) {
+        const answer = await exchange(app.port, send(`{"${name}":"x"}`));
+        expect(answer.status).toBe(422);
+        expect(answer.json['errors']).toContainEqual(
+          expect.objectContaining({ pointer: `#/${name}`, code: 'unknown-property' }),
+        );
+      }
     }
   });
 });
@@ -468,8 +462,8 @@ describe('a query', () => {
     ...['offset=9000000000000000000', 'user_id=x', 'sort=created_at', 'search=%25', 'limit[]=1'].map(
       (query) => [query, 'unknown-parameter'] as const,
     ),
-    ['limit=1&limit=9', 'duplicate-parameter'],
-    ['cursor=x', 'invalid-cursor'],
+    ['limit=1&limit=9', 'duplicate-parameter'] as const,
+    ['cursor=x', 'invalid-cursor'] as const,
   ])('D15 D16 ?%s is refused', (query, code) => expectRefused(get(`/v1/jobs?${query}`), 422, code));
 
   it('D16 means what it says: wildcards and quotes are letters', async () => {
@@ -580,10 +574,17 @@ describe('what is accepted', () => {
       '%': 'd',
       _: 'e',
       '\\': 'f',
-      constructor: 'g',
+      toString: 'h',
     };
-    const { body } = await alice.post('/v1/jobs', { mode: randomUUID(), metadata });
-    expect((await alice.get(`/v1/jobs/${body.id}`)).body.metadata).toEqual(metadata);
+    // By hand: supertest leaves some of them out.
+    const bytes = requestBytes(
+      'POST',
+      '/v1/jobs',
+      [`Authorization: Bearer ${alice.token}`, JSON_TYPE],
+      JSON.stringify({ mode: 'x', metadata }),
+    );
+    const { json } = await exchange(app.port, bytes);
+    expect((await alice.get(`/v1/jobs/${String(json['id'])}`)).body.metadata).toEqual(metadata);
   });
 
   it('D9 takes -0 for 0', async () => {

@@ -42,13 +42,15 @@ it('refuses a login that may not migrate, and a database that there is not', asy
   const absent = new URL(env.DATABASE_URL);
   absent.pathname = '/nowhere';
   for (const [url, said] of [
-    [database.url, 'DATABASE_URL: its login may not migrate'],
+    [database.url, 'DATABASE_URL: genledger_server may not make roles; migrate with one that has CREATEROLE'],
     [absent.href, 'has no database nowhere'],
   ] as const) {
     const { code, err } = await line.run(['migrate'], { DATABASE_URL: url });
     expect(code).toBe(2);
     expect(err).toContain(said);
   }
+  // Nothing was changed: the server's login has the password that it had.
+  expect(await line.run(['verify'], env)).toMatchObject({ code: 0 });
 });
 
 it('verifies a database in which everything holds', async () => {

@@ -10,7 +10,7 @@ export async function migrate(terminal: Terminal, { json }: { json?: true }): Pr
     const migrated = await migrateDatabase(database.adminUrl).catch((error: unknown) => {
       // What the login lacks is a matter of who runs it, not of the migration.
       if ((error as { code?: string }).code !== '42501') throw error;
-      throw new CommandFailed(`DATABASE_URL: its login may not migrate: ${(error as Error).message}`, 2);
+      throw new CommandFailed(`DATABASE_URL: ${(error as Error).message}`, 2);
     });
     if (json) {
       const target = database.isEmbedded ? 'embedded' : 'given';

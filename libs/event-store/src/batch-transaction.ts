@@ -16,6 +16,8 @@ export interface BatchCategory<Item, Loaded, Outcome> {
   decide(items: readonly Item[], loaded: Loaded, now: number): BatchPlan<Outcome>;
   /** The answer to an item that waited for its row in vain. */
   blocked(item: Item): Outcome;
+  /** The answer to an item of a bulk call that the database refused; without one the whole call rejects. */
+  rejected?(item: Item): Outcome;
 }
 
 export interface Statement {

@@ -37,6 +37,8 @@ export interface GroupCommitOptions {
 
 const MAX_ITEMS = 500;
 const MAX_BYTES = 1024 * 1024;
+/** Below this a batch's fixed cost (about a millisecond and a commit) outweighs what two lanes gain. */
+const MIN_SHARE = 16;
 /** One bulk call is cut into batches: two of them overlap, one decided here while PostgreSQL writes the other. */
 const BULK_LANES = 2;
 /** Held rows are waited for here, so a few strangers' locks do not line up behind each other. */
@@ -105,7 +107,9 @@ export class GroupCommit<Item, Outcome> {
 
   private pump(): void {
     while (this.lanesBusy < this.lanes) {
-      const batch = this.take(this.queue, (rest) => (this.queue = rest));
+      // Shared out, so that one lane's batch is decided here while PostgreSQL works on the other's.
+      const share = Math.max(MIN_SHARE, Math.ceil(this.queue.length / (this.lanes - this.lanesBusy)));
+      const batch = this.take(this.queue, (rest) => (this.queue = rest), share);
       if (batch.length === 0) break;
       this.lanesBusy++;
       void this.run(batch, false).finally(() => {
@@ -149,12 +153,13 @@ export class GroupCommit<Item, Outcome> {
   private take(
     queue: Pending<Item, Outcome>[],
     keep: (rest: Pending<Item, Outcome>[]) => void,
+    most = MAX_ITEMS,
   ): Pending<Item, Outcome>[] {
     const batch: Pending<Item, Outcome>[] = [];
     const rest: Pending<Item, Outcome>[] = [];
     let bytes = 0;
     let at = 0;
-    for (; at < queue.length && batch.length < MAX_ITEMS; at++) {
+    for (; at < queue.length && batch.length < Math.min(most, MAX_ITEMS); at++) {
       const pending = queue[at]!;
       if (this.inFlight.has(this.category.streamOf(pending.item))) {
         rest.push(pending);
@@ -221,8 +226,8 @@ export class GroupCommit<Item, Outcome> {
         case 'culprit':
         case 'bug': {
           if (lone) {
-            return this.fail(
-              batch,
+            return this.reject(
+              batch[0]!,
               verdict === 'bug' ? error : new CommandRejected(sqlState(error) ?? '', error),
             );
           }
@@ -236,6 +241,12 @@ export class GroupCommit<Item, Outcome> {
     }
     // Outside of the above: what is committed is never repeated.
     this.answer(batch, committed);
+  }
+
+  /** The others of a bulk call are stored: it gets an outcome for this one, where its category has such an outcome. */
+  private reject(pending: Pending<Item, Outcome>, error: unknown): void {
+    const outcome = pending.bulk ? this.category.rejected?.(pending.item) : undefined;
+    this.settle(pending, () => (outcome === undefined ? pending.reject(error) : pending.resolve(outcome)));
   }
 
   private block(batch: readonly Pending<Item, Outcome>[]): void {

@@ -84,4 +84,8 @@ export class JobBatch implements BatchCategory<JobItem, LoadedJobs, JobOutcome> 
   blocked(item: JobItem): JobOutcome {
     return { status: 'conflict', id: item.id };
   }
+
+  rejected(item: JobItem): JobOutcome {
+    return { status: 'refused', id: item.id, code: 'invalid_value' };
+  }
 }

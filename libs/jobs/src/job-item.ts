@@ -41,7 +41,7 @@ export type JobOutcome =
   /** Someone else held the job for longer than we wait. */
   | { readonly status: 'conflict'; readonly id: string };
 
-export type JobItemRefusal = JobRefusal | 'unknown_reference' | 'idempotency_key_reused';
+export type JobItemRefusal = JobRefusal | 'unknown_reference' | 'idempotency_key_reused' | 'invalid_value';
 
 export interface TakenKey {
   readonly key_hash: string;

@@ -303,7 +303,7 @@ describe('claims', () => {
     ]);
     expect(rescued[0] + rescued[1]).toBe(1);
     const [next] = await claim(['text_to_image'], 1, stores.openStore());
-    expect(next).toMatchObject({ jobId: lost!.jobId, job: { attempt: 2 } });
+    expect(next).toMatchObject({ jobId: lost!.jobId, attempt: 2 });
 
     const uploadId = await stores.upload(userId);
     const result = (leaseToken: number): JobCommand => ({

@@ -37,6 +37,7 @@ function loginPassword(adminUrl: string, login: string): string {
 
 /** Makes roles, logins, schema and grants where they are missing. Needs CREATEROLE and the right to create schemas. */
 export async function ensureDatabaseRoles(admin: Client, adminUrl: string): Promise<void> {
+  await refuseWeakLogin(admin);
   for (const role of GROUP_ROLES) await createRole(admin, role, 'nologin');
   for (const login of ['genledger_server', 'genledger_reader']) {
     await createRole(admin, login, 'login');
@@ -56,6 +57,16 @@ export async function ensureDatabaseRoles(admin: Client, adminUrl: string): Prom
   );
   await admin.query(`create schema if not exists genledger authorization genledger_owner`);
   if (rows[0]?.super) await restrictAdvisoryLocks(admin);
+}
+
+/** Checked before anything is changed: a login of the server's could still change its own password, and lock itself out. */
+async function refuseWeakLogin(admin: Client): Promise<void> {
+  const { rows } = await admin.query<{ login: string; may: boolean }>(
+    `select rolname as login, rolsuper or rolcreaterole as may from pg_roles where rolname = current_user`,
+  );
+  if (rows[0]?.may === true) return;
+  const message = `${rows[0]?.login ?? 'the login'} may not make roles; migrate with one that has CREATEROLE`;
+  throw Object.assign(new Error(message), { code: '42501' });
 }
 
 /** Anyone who may take advisory locks could hold every feed back, and `set_config` would let a query change its claims. */

@@ -32,6 +32,7 @@ const ANSWERS: Readonly<Record<JobItemRefusal, Answer>> = {
   not_finished: { code: 'invalid-transition', detail: 'The job has not succeeded yet' },
   only_queued: { code: 'invalid-transition', detail: 'Only queued jobs can be changed' },
   deadline_exceeded: { code: 'out-of-range', detail: 'The deadline has passed', pointer: '#/deadline' },
+  invalid_value: { code: 'invalid-value', detail: 'The job has a value that cannot be stored' },
   unknown_reference: { code: 'unknown-reference', detail: 'It does not exist, or is not yours' },
   idempotency_key_reused: { code: 'idempotency-key-reused', detail: 'The key stands for another request' },
 };

@@ -1,4 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
 import { IsUUID, Matches, registerDecorator, ValidateIf } from 'class-validator';
 
 /** May be left out; null is a value like any other (class-validator's IsOptional would let it pass unseen). */
@@ -18,6 +19,8 @@ export const IsId = (): PropertyDecorator =>
 /** At most 16 keys of 1-64 characters, values strings of at most 512. */
 export function IsMetadata(): PropertyDecorator {
   return (target, property) => {
+    // As it was sent: class-transformer would leave out a key like "toString".
+    Transform(({ obj, key }: { obj: Record<string, unknown>; key: string }) => obj[key])(target, property);
     registerDecorator({
       name: 'isMetadata',
       target: target.constructor,

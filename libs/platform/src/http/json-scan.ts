@@ -14,7 +14,6 @@ export interface JsonScan {
 interface Frame {
   /** Keys met so far; undefined for an array. */
   readonly keys: Set<string> | undefined;
-  readonly isConstructor: boolean;
   /** In an object: the key in hand. */
   key: string;
   /** In an array: index of the item in hand. */
@@ -78,7 +77,6 @@ export function scanJson(text: string): JsonScan {
         throw new Problem('too-deep', `At most ${JSON_LIMITS.depth} levels`);
       frame = {
         keys: char === OPEN_OBJECT ? new Set() : undefined,
-        isConstructor: frame?.keys !== undefined && frame.key === 'constructor',
         key: '',
         index: 0,
         expectsKey: char === OPEN_OBJECT,
@@ -102,7 +100,8 @@ function takeKey(frame: Frame, key: string, report: (code: ProblemCode, detail?:
   frame.key = key.slice(0, JSON_LIMITS.keyLength);
   if (key.length > JSON_LIMITS.keyLength)
     report('key-too-long', `At most ${JSON_LIMITS.keyLength} characters`);
-  if (key === '__proto__' || (frame.isConstructor && key === 'prototype')) report('forbidden-key');
+  // Nest and class-transformer would drop both in silence, and trip over a "constructor" that is no class.
+  if (key === '__proto__' || key === 'constructor') report('forbidden-key');
   else if (keys.has(key)) report('duplicate-key');
   keys.add(key);
   if (keys.size === JSON_LIMITS.properties + 1) {

@@ -31,6 +31,7 @@ export class RequestValidationPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const isQuery = metadata.type === 'query' && metadata.data === undefined;
     const input = isQuery && isRecord(value) ? readQuery(value, metadata.metatype) : value;
+    if (metadata.type === 'body') refuseInherited(input);
     try {
       return await super.transform(input, metadata);
     } catch (error) {
@@ -41,6 +42,7 @@ export class RequestValidationPipe extends ValidationPipe {
 
 /** Validates a part of a body that stands alone (an item of a batch). @throws Problem as for a whole body. */
 export function validateBody<T extends object>(type: new () => T, body: object): T {
+  refuseInherited(body);
   const instance = plainToInstance(type, body, { enableImplicitConversion: false });
   const errors = validateSync(instance, {
     whitelist: true,
@@ -49,6 +51,16 @@ export function validateBody<T extends object>(type: new () => T, body: object):
   });
   if (errors.length > 0) throw problemOf(errors, false);
   return instance;
+}
+
+/** class-transformer leaves out what every object inherits (`toString`), so nothing behind it would see it as unknown. */
+function refuseInherited(body: unknown): void {
+  if (!isRecord(body)) return;
+  const code = 'unknown-property';
+  const errors = Object.keys(body)
+    .filter((key) => Object.hasOwn(Object.prototype, key))
+    .map((key): ProblemItem => ({ pointer: `#/${key}`, code, detail: new Problem(code).message }));
+  if (errors.length > 0) throw new Problem(code, undefined, { errors });
 }
 
 class InvalidRequest extends Error {
