@@ -228,14 +228,12 @@ declare
   lease_end timestamptz;
   head      text := '{"project_id":';
   tail      text;
-  epoch_now int;
 begin
   perform genledger.announce_append();
   at := date_trunc('milliseconds', clock_timestamp());
   lease_end := at + p_lease_ms * interval '1 millisecond';
   tail := ',"worker_id":' || to_json(p_worker_id)::text || ',"lease_expires_at":"'
     || to_char(lease_end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"}';
-  select e.epoch into epoch_now from genledger.log_epoch e;
   if p_external then
     return query
     with due as materialized (
@@ -256,7 +254,7 @@ begin
       select nextval('genledger.event_position'), t.id, t.version, t.user_id, 'JobStarted', 1,
              (head || coalesce('"' || t.project_id || '"', 'null') || ',"from":"queued","to":"running","cost_cents":'
                || t.cost_cents || ',"cost_delta_cents":0,"reserved_delta_cents":0,"attempt":' || t.attempt || tail)::json,
-             p_meta, t.updated_at, epoch_now, t.project_id, array[1, 2, t.cost_cents, 0, 0]
+             p_meta, t.updated_at, (select l.epoch from genledger.log_epoch l), t.project_id, array[1, 2, t.cost_cents, 0, 0]
         from started t)
     select t.id, t.user_id, t.kind, t.attempt, t.version, r.effective, c.body, t.rank, t.run_at
       from started t join genledger.job_requests r on r.id = t.id
@@ -283,7 +281,7 @@ begin
       select nextval('genledger.event_position'), t.id, t.version, t.user_id, 'JobStarted', 1,
              (head || coalesce('"' || t.project_id || '"', 'null') || ',"from":"queued","to":"running","cost_cents":'
                || t.cost_cents || ',"cost_delta_cents":0,"reserved_delta_cents":0,"attempt":' || t.attempt || tail)::json,
-             p_meta, t.updated_at, epoch_now, t.project_id, array[1, 2, t.cost_cents, 0, 0]
+             p_meta, t.updated_at, (select l.epoch from genledger.log_epoch l), t.project_id, array[1, 2, t.cost_cents, 0, 0]
         from started t)
     select t.id, t.user_id, t.kind, t.attempt, t.version, r.effective, c.body, t.rank, t.run_at
       from started t join genledger.job_requests r on r.id = t.id
@@ -307,7 +305,6 @@ create function genledger.succeed_jobs(
 #variable_conflict use_column
 declare
   at        timestamptz;
-  epoch_now int;
   kept      uuid[];
   foreign_outputs uuid[] := '{}';
   ended_ids uuid[];
@@ -324,7 +321,6 @@ begin
       left join genledger.uploads u on u.id = o.upload_id and u.user_id = s.user_id and u.id = any (kept)
      where u.id is null;
   end if;
-  select e.epoch into epoch_now from genledger.log_epoch e;
   at := date_trunc('milliseconds', clock_timestamp());
   with mine as materialized (
     select s.ctid as row_id, s.reserved_cents, r.cost, r.output_count, r.outputs, r.output_errors, r.meta
@@ -352,7 +348,7 @@ begin
              || ',"reserved_delta_cents":' || -e.reserved || ',"kind":"' || e.kind || '","mode":'
              || to_json(e.mode)::text || ',"model":' || coalesce(to_json(e.model)::text, 'null') || ',"attempt":' || e.attempt
              || ',"outputs":' || e.outputs || ',"output_errors":' || e.output_errors || '}')::json,
-           e.meta, e.updated_at, epoch_now, e.project_id, array[2, 3, e.cost_cents, e.cost, 0]
+           e.meta, e.updated_at, (select l.epoch from genledger.log_epoch l), e.project_id, array[2, 3, e.cost_cents, e.cost, 0]
       from ended e)
   select coalesce(array_agg(e.id), '{}'), array_agg(e.version) into ended_ids, versions from ended e;
   if cardinality(p_output_jobs) > 0 then
@@ -418,6 +414,89 @@ begin
                 p_requested, p_effective, p_reserved, p_tags, p_retry_of, p_content_versions, p_created_at)
       as n(id, user_id, project_id, kind, mode, asset, collection, ordinal, traits, requested, effective, reserved, tags, retry_of,
            content_version, created_at);
+end $$;
+
+-- Queues new jobs that need no state and no clock to be decided: settles references and keys, appends, writes all rows.
+-- All or nothing. Answers one row 'queued' with the time and the last position, or, having written nothing, one row for
+-- each pair (user, project) that is not there or held, or for each key that is taken. Sent again after a lost answer, it
+-- finds its first event and answers as before.
+create function genledger.queue_jobs(
+    p_ids uuid[], p_user_ids uuid[], p_data json[], p_metas json[], p_projects uuid[], p_kinds text[], p_modes text[],
+    p_models text[], p_max_attempts int[], p_ranks int[], p_run_at timestamptz[], p_reserved int[], p_costs int[],
+    p_requested json[], p_effective json[], p_tags text[], p_content_versions int[], p_tallies text[],
+    p_content_ids uuid[], p_content_users uuid[], p_salts bytea[], p_bodies json[],
+    p_pair_projects uuid[], p_pair_users uuid[],
+    p_key_hashes uuid[], p_fingerprints uuid[], p_key_ids uuid[])
+  returns table (answer text, id uuid, at_ms float8, last_position bigint)
+  language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off
+  set enable_nestloop = off set lock_timeout = '250ms'
+  as $$
+#variable_conflict use_column
+declare
+  at        timestamptz;
+  n         bigint;
+begin
+  select date_part('epoch', r.created_at) * 1000 into at_ms from genledger.job_requests r where r.id = p_ids[1];
+  if found then
+    select 'queued', null, at_ms, max(e.position) into answer, id, at_ms, last_position
+      from genledger.events e where e.stream_id = any (p_ids) and e.version = 1;
+    return next;
+    return;
+  end if;
+
+  if cardinality(p_pair_projects) > 0 then
+    return query
+      select 'reference', p.project_id, null::float8, null::bigint
+        from unnest(p_pair_projects, p_pair_users) as p(project_id, user_id)
+        left join (select t.id, t.user_id from genledger.projects t where t.id = any (p_pair_projects) order by t.id
+                      for key share skip locked) l on l.id = p.project_id and l.user_id = p.user_id
+       where l.id is null;
+    if found then return; end if;
+  end if;
+
+  if cardinality(p_key_hashes) > 0 then
+    insert into genledger.idempotency_keys (key_hash, fingerprint, stream_id, version)
+    select k.hash, k.fingerprint, k.stream_id, 1
+      from unnest(p_key_hashes, p_fingerprints, p_key_ids) as k(hash, fingerprint, stream_id) order by k.hash
+    on conflict (key_hash) do nothing;
+    get diagnostics n = row_count;
+    if n < cardinality(p_key_hashes) then
+      delete from genledger.idempotency_keys where key_hash = any (p_key_hashes) and stream_id = any (p_key_ids);
+      return query
+        select 'key', k.key_hash, null::float8, null::bigint from genledger.idempotency_keys k
+         where k.key_hash = any (p_key_hashes);
+      return;
+    end if;
+  end if;
+
+  perform genledger.announce_append();
+  at := date_trunc('milliseconds', clock_timestamp());
+  insert into genledger.events
+    (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally)
+  select nextval('genledger.event_position'), j.id, 1, j.user_id, 'JobQueued', 1, j.data, j.meta, at, (select l.epoch from genledger.log_epoch l), j.project,
+         j.tally::int[]
+    from unnest(p_ids, p_user_ids, p_data, p_metas, p_projects, p_tallies) as j(id, user_id, data, meta, project, tally);
+  insert into genledger.contents (stream_id, version, user_id, salt, body)
+  select c.id, 1, c.user_id, c.salt, c.body
+    from unnest(p_content_ids, p_content_users, p_salts, p_bodies) as c(id, user_id, salt, body);
+  insert into genledger.job_states (id, user_id, project_id, kind, mode, model, status, version, attempt, max_attempts,
+    rank, run_at, reserved_cents, cost_cents, updated_at)
+  select j.id, j.user_id, j.project, j.kind, j.mode, j.model, 'queued', 1, 0, j.max_attempts, j.rank,
+         coalesce(j.run_at, at), j.reserved, j.cost, at
+    from unnest(p_ids, p_user_ids, p_projects, p_kinds, p_modes, p_models, p_max_attempts, p_ranks, p_run_at, p_reserved,
+                p_costs)
+      as j(id, user_id, project, kind, mode, model, max_attempts, rank, run_at, reserved, cost);
+  insert into genledger.job_requests (id, user_id, project_id, kind, mode, requested, effective, estimated_cents, tags,
+    content_version, created_at)
+  select j.id, j.user_id, j.project, j.kind, j.mode, j.requested, j.effective, j.reserved, j.tags::text[], j.content, at
+    from unnest(p_ids, p_user_ids, p_projects, p_kinds, p_modes, p_requested, p_effective, p_reserved, p_tags,
+                p_content_versions)
+      as j(id, user_id, project, kind, mode, requested, effective, reserved, tags, content);
+
+  answer := 'queued';
+  at_ms := date_part('epoch', at) * 1000;
+  last_position := currval('genledger.event_position');
+  return next;
 end $$;
 
 -- Writes the hot rows anew. Rows were locked by this transaction, so their ctid holds.
@@ -650,6 +729,8 @@ revoke execute on all functions in schema genledger from public;
 grant execute on function genledger.job_time(text), genledger.job_status(int) to genledger_writer, authenticated, genledger_auditor;
 grant execute on function
   genledger.load_jobs(uuid[], boolean),
+  genledger.queue_jobs(uuid[], uuid[], json[], json[], uuid[], text[], text[], text[], int[], int[], timestamptz[], int[],
+    int[], json[], json[], text[], int[], text[], uuid[], uuid[], bytea[], json[], uuid[], uuid[], uuid[], uuid[], uuid[]),
   genledger.start_jobs(boolean, text[], int, int, timestamptz, uuid, text, int, json),
   genledger.succeed_jobs(uuid[], int[], int[], int[], json[], json[], json[], uuid[], int[], uuid[], text[], bigint[], text[], int[],
     int[]),

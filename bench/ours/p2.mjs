@@ -13,7 +13,7 @@ async function enqueueOne(i) {
   assertAccepted([outcome]);
 }
 
-const before = await closedLoop(contest.warmUp, contest.callers, enqueueOne);
+const before = await closedLoop(contest.warmUp, contest.callers, enqueueOne, contest.maxMs);
 await settle();
 const { jobs: measured } = await measure('ours', async () => ({
   jobs: await closedLoop(contest.jobs, contest.callers, enqueueOne, contest.maxMs),

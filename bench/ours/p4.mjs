@@ -22,7 +22,7 @@ async function appendOne(i) {
   assertAccepted([{ ...outcome, status: outcome.status === 'appended' ? 'accepted' : outcome.status }]);
 }
 
-const before = await closedLoop(contest.warmUp, contest.callers, appendOne);
+const before = await closedLoop(contest.warmUp, contest.callers, appendOne, contest.maxMs);
 await settle();
 const { jobs: measured } = await measure('ours', async () => ({
   jobs: await closedLoop(contest.jobs, contest.callers, appendOne, contest.maxMs),

@@ -25,7 +25,7 @@ const everyone = (jobs, bullmq = jobs) => ({
 
 /**
  * `jobs`: contestant → jobs a round; `maxMs`: at most so long; both quick and full. `warmUp`: jobs before that, as
- * many for everyone, as a process gets faster with what it has done. `goals`: the entries that the row yields, each with the
+ * many for everyone (where there is a `maxMs`, as long), as a process gets faster with what it has done. `goals`: the entries that the row yields, each with the
  * peers whose fastest is its yardstick. `env`: see contest.mjs.
  */
 export const rows = [
@@ -34,7 +34,7 @@ export const rows = [
     title: 'bulk enqueue, chunks of 1,000, one caller',
     unit: 'jobs/s',
     env: { CHUNK: 1000, LANES: 1 },
-    warmUp: 2_000,
+    warmUp: 10_000,
     jobs: { quick: everyone(20_000, 10_000), full: everyone(50_000) },
     goals: [{ id: 'P1', goal: 0.8, yardstick: ['graphile-worker', 'pg-boss'] }],
   },
@@ -54,7 +54,7 @@ export const rows = [
     title: 'single enqueue, 64 callers',
     unit: 'jobs/s',
     env: { CALLERS: 64 },
-    warmUp: 1_000,
+    warmUp: 15_000,
     maxMs: { quick: 2_000, full: 10_000 },
     jobs: {
       quick: { [OURS]: 15_000, 'graphile-worker': 3_000, 'pg-boss': 3_000, BullMQ: 15_000 },
@@ -71,7 +71,7 @@ export const rows = [
     title: 'drain: claim and finish, no-op jobs',
     unit: 'jobs/s',
     env: { CHUNK: 1000 },
-    warmUp: 2_000,
+    warmUp: 10_000,
     jobs: { quick: everyone(20_000, 10_000), full: everyone(50_000) },
     goals: [{ id: 'P3', goal: 1.25, yardstick: ['graphile-worker', 'pg-boss'] }],
   },
@@ -80,7 +80,7 @@ export const rows = [
     title: 'event append, 64 callers, one event and one new stream each',
     unit: 'appends/s',
     env: { CALLERS: 64 },
-    warmUp: 2_000,
+    warmUp: 15_000,
     maxMs: { quick: 2_000, full: 10_000 },
     jobs: { quick: { [OURS]: 15_000, Emmett: 6_000 }, full: { [OURS]: 50_000, Emmett: 20_000 } },
     goals: [{ id: 'P4', goal: 5, yardstick: ['Emmett'] }],

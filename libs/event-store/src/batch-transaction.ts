@@ -3,6 +3,11 @@ import type { Pool, PoolClient, QueryResult } from 'pg';
 import { OutcomeUnknown, sqlState, verdictOn } from './sqlstate';
 
 export interface BatchCategory<Item, Loaded, Outcome> {
+  /**
+   * `load` is one statement and the whole transaction: nothing to decide between reading and writing. Sent again when the
+   * connection is lost, it must answer as if it had been sent once.
+   */
+  readonly isOneStatement?: boolean;
   /** The stream whose head the item locks. */
   streamOf(item: Item): string;
   /** Roughly what the item adds to the statements. */
@@ -56,6 +61,7 @@ export async function runBatch<Item, Outcome>(
   { alone, clock }: { readonly alone: boolean; readonly clock?: (() => number) | undefined },
 ): Promise<Committed<Outcome>> {
   const client = await pool.connect();
+  if (category.isOneStatement) return runStatement(client, category, items, alone);
   let broken: Error | undefined;
   try {
     const [, loaded, stamp] = await allSettledInOrder(
@@ -71,6 +77,24 @@ export async function runBatch<Item, Outcome>(
     return { plan, position: await commit(pool, client, xid, plan.writes) };
   } catch (error) {
     broken = await endTransaction(client);
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function runStatement<Item, Outcome>(
+  client: PoolClient,
+  category: BatchCategory<Item, unknown, Outcome>,
+  items: readonly Item[],
+  alone: boolean,
+): Promise<Committed<Outcome>> {
+  let broken: Error | undefined;
+  try {
+    const loaded = await inOnePacket(client, () => category.load(client, items, alone));
+    return { plan: category.decide(items, loaded, 0), position: 0 };
+  } catch (error) {
+    if (sqlState(error) === undefined || verdictOn(error) === 'disconnected') broken = error as Error;
     throw error;
   } finally {
     client.release(broken);

@@ -58,8 +58,13 @@ interface StartedRow {
   readonly run_at: string;
 }
 
-/** Locks and starts the next due jobs, one transaction a request: genledger.start_jobs is the fast path of `start`. */
+/**
+ * Locks and starts the next due jobs, one statement a request: genledger.start_jobs is the fast path of `start`. Should its
+ * answer be lost, the jobs that it started wait for their leases to end.
+ */
 export class ClaimBatch implements BatchCategory<ClaimRequest, StartedRow[], Claimed> {
+  readonly isOneStatement = true;
+
   streamOf(request: ClaimRequest): string {
     return request.id;
   }

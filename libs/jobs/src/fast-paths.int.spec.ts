@@ -245,7 +245,7 @@ describe('the fast paths of start and succeed', () => {
     const job = newJob({ deadline: Date.now() + 60_000 });
     await stores.store.submit({ id, userId, meta: META, command: { type: 'queue', job, actor } });
     await stores.database.write(
-      `update genledger.job_states set deadline = clock_timestamp() where id = $1`,
+      `update genledger.job_states set deadline = clock_timestamp() - interval '1 second' where id = $1`,
       [id],
     );
     const items = await stores.store.claim({

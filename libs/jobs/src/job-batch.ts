@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { BatchCategory, BatchPlan, uuidArray } from '@genledger/event-store';
 import { JobBatchPlan } from './job-batch-plan';
-import { eachTarget, JobItem, JobOutcome, LoadedJobs, Reference, TakenKey } from './job-item';
+import { eachTarget, JobItem, JobOutcome, LoadedJobs, Reference, sizeOf, TakenKey } from './job-item';
 import type { JobHeadRow } from './job-rows';
 
 const EMPTY = { rows: [] };
@@ -15,12 +15,8 @@ export class JobBatch implements BatchCategory<JobItem, LoadedJobs, JobOutcome> 
     return item.id;
   }
 
-  bytesOf({ command }: JobItem): number {
-    if (command.type !== 'queue') return 400;
-    const { content } = command.job;
-    if (content === null) return 900;
-    const { prompt = '', negative_prompt = '', metadata } = content;
-    return 900 + prompt.length + negative_prompt.length + (metadata ? Object.keys(metadata).length * 600 : 0);
+  bytesOf(item: JobItem): number {
+    return sizeOf(item);
   }
 
   async load(client: PoolClient, items: readonly JobItem[], alone: boolean): Promise<LoadedJobs> {

@@ -52,7 +52,8 @@ export interface QueuedData extends ChargeFacts {
   readonly attempt: number;
   readonly max_attempts: number;
   readonly priority: number;
-  readonly run_at: string;
+  /** Not before; left out: due at once. */
+  readonly run_at?: string;
   readonly deadline?: string;
   readonly input_asset_id?: string;
   readonly collection_id?: string;

@@ -79,3 +79,12 @@ export function eachTarget(
     command.outputs.forEach((output, at) => visit('uploads', output.upload_id, `#/outputs/${at}/upload_id`));
   }
 }
+
+/** Roughly what a command adds to a batch's statements, in bytes. */
+export function sizeOf({ command }: JobItem): number {
+  if (command.type !== 'queue') return 400;
+  const { content } = command.job;
+  if (content === null) return 900;
+  const { prompt = '', negative_prompt = '', metadata } = content;
+  return 900 + prompt.length + negative_prompt.length + (metadata ? Object.keys(metadata).length * 600 : 0);
+}

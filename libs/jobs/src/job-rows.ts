@@ -233,7 +233,7 @@ function json(value: object | null): string | null {
 }
 
 /** A text[] inside a text[]: PostgreSQL has no arrays of arrays of different lengths. */
-function arrayLiteral(values: readonly string[] | undefined): string | null {
+export function arrayLiteral(values: readonly string[] | undefined): string | null {
   if (!values || values.length === 0) return null;
   return `{${values.map((value) => `"${value.replace(/[\\"]/g, '\\$&')}"`).join()}}`;
 }

@@ -5,6 +5,7 @@ import { Claimed, ClaimBatch, ClaimKey, ClaimRequest, FIRST_KEY, later, WorkItem
 import type { JobKind } from './job-events';
 import { JobBatch } from './job-batch';
 import { JobItem, JobOutcome } from './job-item';
+import { isPlainQueue, QueueBatch, Queued } from './queue-batch';
 import { Succeeded, Success, SuccessBatch } from './success-batch';
 
 /** How often claims look from the front again: a job of a better rank waits at most this long. */
@@ -27,6 +28,7 @@ export interface ExpiredLease {
 @Injectable()
 export class JobStore {
   private readonly jobs: GroupCommit<JobItem, JobOutcome>;
+  private readonly queue: GroupCommit<JobItem, Queued>;
   private readonly claims: GroupCommit<ClaimRequest, Claimed>;
   private readonly successes: GroupCommit<Success, Succeeded>;
   private readonly cursors = new Map<string, { key: ClaimKey; scannedAt: number }>();
@@ -37,17 +39,25 @@ export class JobStore {
     this.pool = store.pool;
     const options = { onCommitted: () => doorbell.ring() };
     this.jobs = new GroupCommit(store.pool, new JobBatch(), options);
+    this.queue = new GroupCommit(store.pool, new QueueBatch(), options);
     this.claims = new GroupCommit(store.pool, new ClaimBatch(), { ...options, lanes: 4 });
     this.successes = new GroupCommit(store.pool, new SuccessBatch(), options);
   }
 
-  submit(item: JobItem): Promise<JobOutcome> {
-    return this.jobs.submit(item);
+  async submit(item: JobItem): Promise<JobOutcome> {
+    if (!isPlainQueue(item)) return this.jobs.submit(item);
+    return (await this.queue.submit(item)) ?? this.jobs.submit(item);
   }
 
-  submitMany(items: readonly JobItem[]): Promise<JobOutcome[]> {
-    if (items.length >= BULK_FROM) return this.jobs.submitMany(items);
-    return Promise.all(items.map((item) => this.jobs.submit(item)));
+  /** An outcome an item, in order. */
+  async submitMany(items: readonly JobItem[]): Promise<JobOutcome[]> {
+    if (items.length < BULK_FROM) return Promise.all(items.map((item) => this.submit(item)));
+    if (!items.every(isPlainQueue)) return this.jobs.submitMany(items);
+    const queued = await this.queue.submitMany(items);
+    const left = items.filter((_, at) => queued[at] === null);
+    if (left.length === 0) return queued as JobOutcome[];
+    const decided = (await this.jobs.submitMany(left)).values();
+    return queued.map((outcome) => outcome ?? (decided.next().value as JobOutcome));
   }
 
   /**

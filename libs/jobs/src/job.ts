@@ -145,7 +145,7 @@ function queued(event: RecordedJobEvent & { type: 'JobQueued' | 'JobImported' })
     attempt: data.attempt,
     maxAttempts: data.max_attempts,
     priority: data.priority,
-    runAt: parseTime(data.run_at),
+    runAt: time(data.run_at ?? null) ?? event.recordedAt,
     deadline: time(data.deadline ?? null),
     leaseToken: null,
     leaseExpiresAt: null,

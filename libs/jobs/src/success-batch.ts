@@ -31,8 +31,13 @@ interface EndedRow {
   readonly last_position: number;
 }
 
-/** The fast path of `succeed`: one statement locks, checks the token, writes row, event and outputs. */
+/**
+ * The fast path of `succeed`: one statement locks, checks the token, writes row, event and outputs. Sent twice, the second
+ * finds nothing to end, and `decide` knows that the result is there.
+ */
 export class SuccessBatch implements BatchCategory<Success, Map<string, Succeeded>, Succeeded> {
+  readonly isOneStatement = true;
+
   streamOf(success: Success): string {
     return success.id;
   }

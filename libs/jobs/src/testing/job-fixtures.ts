@@ -92,7 +92,6 @@ export function queued(
       attempt: 0,
       max_attempts: 3,
       priority: 0,
-      run_at: new Date(at).toISOString(),
       requested: job.requested,
       effective: job.effective,
       ...data,
