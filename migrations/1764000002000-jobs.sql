@@ -418,15 +418,15 @@ end $$;
 
 -- Queues new jobs that need no state and no clock to be decided: settles references and keys, appends, writes all rows.
 -- All or nothing. Answers one row 'queued' with the time and the last position, or, having written nothing, one row for
--- each pair (user, project) that is not there or held, or for each key that is taken. Sent again after a lost answer, it
--- finds its first event and answers as before.
+-- each pair (user, project) that is not there or held, or for each key that is taken. Sent again after a lost answer
+-- (p_sent_before), it looks for its first event and answers as it did.
 create function genledger.queue_jobs(
     p_ids uuid[], p_user_ids uuid[], p_data json[], p_metas json[], p_projects uuid[], p_kinds text[], p_modes text[],
     p_models text[], p_max_attempts int[], p_ranks int[], p_run_at timestamptz[], p_reserved int[], p_costs int[],
     p_requested json[], p_effective json[], p_tags text[], p_content_versions int[], p_tallies text[],
     p_content_ids uuid[], p_content_users uuid[], p_salts bytea[], p_bodies json[],
     p_pair_projects uuid[], p_pair_users uuid[],
-    p_key_hashes uuid[], p_fingerprints uuid[], p_key_ids uuid[])
+    p_key_hashes uuid[], p_fingerprints uuid[], p_key_ids uuid[], p_sent_before boolean)
   returns table (answer text, id uuid, at_ms float8, last_position bigint)
   language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off
   set enable_nestloop = off set lock_timeout = '250ms'
@@ -436,12 +436,14 @@ declare
   at        timestamptz;
   n         bigint;
 begin
-  select date_part('epoch', r.created_at) * 1000 into at_ms from genledger.job_requests r where r.id = p_ids[1];
-  if found then
-    select 'queued', null, at_ms, max(e.position) into answer, id, at_ms, last_position
-      from genledger.events e where e.stream_id = any (p_ids) and e.version = 1;
-    return next;
-    return;
+  if p_sent_before then
+    select 'queued', null, date_part('epoch', e.recorded_at) * 1000, null into answer, id, at_ms, last_position
+      from genledger.events e where e.stream_id = p_ids[1] and e.version = 1;
+    if found then
+      select max(e.position) into last_position from genledger.events e where e.stream_id = any (p_ids) and e.version = 1;
+      return next;
+      return;
+    end if;
   end if;
 
   if cardinality(p_pair_projects) > 0 then
@@ -730,7 +732,7 @@ grant execute on function genledger.job_time(text), genledger.job_status(int) to
 grant execute on function
   genledger.load_jobs(uuid[], boolean),
   genledger.queue_jobs(uuid[], uuid[], json[], json[], uuid[], text[], text[], text[], int[], int[], timestamptz[], int[],
-    int[], json[], json[], text[], int[], text[], uuid[], uuid[], bytea[], json[], uuid[], uuid[], uuid[], uuid[], uuid[]),
+    int[], json[], json[], text[], int[], text[], uuid[], uuid[], bytea[], json[], uuid[], uuid[], uuid[], uuid[], uuid[], boolean),
   genledger.start_jobs(boolean, text[], int, int, timestamptz, uuid, text, int, json),
   genledger.succeed_jobs(uuid[], int[], int[], int[], json[], json[], json[], uuid[], int[], uuid[], text[], bigint[], text[], int[],
     int[]),

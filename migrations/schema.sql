@@ -792,7 +792,7 @@ begin
 end $function$;
 grant execute on function genledger.lock_references(uuid[],uuid[],uuid[],boolean) to genledger_writer;
 
-CREATE OR REPLACE FUNCTION genledger.queue_jobs(p_ids uuid[], p_user_ids uuid[], p_data json[], p_metas json[], p_projects uuid[], p_kinds text[], p_modes text[], p_models text[], p_max_attempts integer[], p_ranks integer[], p_run_at timestamp with time zone[], p_reserved integer[], p_costs integer[], p_requested json[], p_effective json[], p_tags text[], p_content_versions integer[], p_tallies text[], p_content_ids uuid[], p_content_users uuid[], p_salts bytea[], p_bodies json[], p_pair_projects uuid[], p_pair_users uuid[], p_key_hashes uuid[], p_fingerprints uuid[], p_key_ids uuid[])
+CREATE OR REPLACE FUNCTION genledger.queue_jobs(p_ids uuid[], p_user_ids uuid[], p_data json[], p_metas json[], p_projects uuid[], p_kinds text[], p_modes text[], p_models text[], p_max_attempts integer[], p_ranks integer[], p_run_at timestamp with time zone[], p_reserved integer[], p_costs integer[], p_requested json[], p_effective json[], p_tags text[], p_content_versions integer[], p_tallies text[], p_content_ids uuid[], p_content_users uuid[], p_salts bytea[], p_bodies json[], p_pair_projects uuid[], p_pair_users uuid[], p_key_hashes uuid[], p_fingerprints uuid[], p_key_ids uuid[], p_sent_before boolean)
  RETURNS TABLE(answer text, id uuid, at_ms double precision, last_position bigint)
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -806,12 +806,14 @@ declare
   at        timestamptz;
   n         bigint;
 begin
-  select date_part('epoch', r.created_at) * 1000 into at_ms from genledger.job_requests r where r.id = p_ids[1];
-  if found then
-    select 'queued', null, at_ms, max(e.position) into answer, id, at_ms, last_position
-      from genledger.events e where e.stream_id = any (p_ids) and e.version = 1;
-    return next;
-    return;
+  if p_sent_before then
+    select 'queued', null, date_part('epoch', e.recorded_at) * 1000, null into answer, id, at_ms, last_position
+      from genledger.events e where e.stream_id = p_ids[1] and e.version = 1;
+    if found then
+      select max(e.position) into last_position from genledger.events e where e.stream_id = any (p_ids) and e.version = 1;
+      return next;
+      return;
+    end if;
   end if;
 
   if cardinality(p_pair_projects) > 0 then
@@ -868,7 +870,7 @@ begin
   last_position := currval('genledger.event_position');
   return next;
 end $function$;
-grant execute on function genledger.queue_jobs(uuid[],uuid[],json[],json[],uuid[],text[],text[],text[],integer[],integer[],timestamp with time zone[],integer[],integer[],json[],json[],text[],integer[],text[],uuid[],uuid[],bytea[],json[],uuid[],uuid[],uuid[],uuid[],uuid[]) to genledger_writer;
+grant execute on function genledger.queue_jobs(uuid[],uuid[],json[],json[],uuid[],text[],text[],text[],integer[],integer[],timestamp with time zone[],integer[],integer[],json[],json[],text[],integer[],text[],uuid[],uuid[],bytea[],json[],uuid[],uuid[],uuid[],uuid[],uuid[],boolean) to genledger_writer;
 
 CREATE OR REPLACE FUNCTION genledger.read_watermark()
  RETURNS bigint

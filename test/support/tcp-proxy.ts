@@ -18,8 +18,10 @@ export interface TcpProxy {
 
 // A simple query, as node-postgres sends BEGIN and COMMIT: type, length of the rest, text, NUL.
 const COMMIT = message('Q', 'commit');
-/** CommandComplete. */
-const COMMITTED = message('C', 'COMMIT');
+/** The statement that is a whole transaction. */
+const QUEUE_JOBS = Buffer.from('genledger.queue_jobs(');
+/** ReadyForQuery outside of a transaction: whatever went before is committed. */
+const IDLE = Buffer.from([...Buffer.from('Z'), 0, 0, 0, 5, ...Buffer.from('I')]);
 
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(target);
@@ -43,20 +45,22 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     }
     /** Set once COMMIT went through on this connection and its answer must not. */
     let withheld: (() => void) | undefined;
-    const commits = finder(COMMIT);
-    const answers = finder(COMMITTED);
+    const commits = [COMMIT, QUEUE_JOBS].map((wanted) => ({ wanted, find: finder(wanted) }));
+    const answers = finder(IDLE);
 
     client.on('data', (chunk) => {
-      const commit = commits(chunk);
-      if (commit === undefined || !armed) {
+      const [found] = commits.flatMap(({ wanted, find }) => {
+        const end = find(chunk);
+        return end === undefined ? [] : [end - wanted.length];
+      });
+      if (found === undefined || !armed) {
         upstream.write(chunk);
         return;
       }
       const { how, broken } = armed;
       armed = undefined;
       if (how === 'before_commit') {
-        const before = Math.max(0, commit - COMMIT.length);
-        upstream.write(chunk.subarray(0, before), () => {
+        upstream.write(chunk.subarray(0, Math.max(0, found)), () => {
           destroy();
           broken();
         });

@@ -13,16 +13,22 @@ export interface BatchCategory<Item, Loaded, Outcome> {
   /** Roughly what the item adds to the statements. */
   bytesOf(item: Item): number;
   /**
-   * Sends its statements at once, without waiting in between. `alone`: items of one stream; wait for held rows (they have
-   * a lock_timeout).
+   * Sends its statements at once, without waiting in between. How: see LoadMode.
    */
-  load(client: PoolClient, items: readonly Item[], alone: boolean): Promise<Loaded>;
+  load(client: PoolClient, items: readonly Item[], how: LoadMode): Promise<Loaded>;
   /** Decides in memory. `now` is the database's clock in ms, read after the locks. */
   decide(items: readonly Item[], loaded: Loaded, now: number): BatchPlan<Outcome>;
   /** The answer to an item that waited for its row in vain. */
   blocked(item: Item): Outcome;
   /** The answer to an item of a bulk call that the database refused; without one the whole call rejects. */
   rejected?(item: Item): Outcome;
+}
+
+export interface LoadMode {
+  /** The items have waited for held rows before: wait for them now (there is a lock_timeout). */
+  readonly alone: boolean;
+  /** The same items were sent before and the answer was lost: they may be stored. */
+  readonly sentBefore: boolean;
 }
 
 export interface Statement {
@@ -58,16 +64,17 @@ export async function runBatch<Item, Outcome>(
   pool: Pool,
   category: BatchCategory<Item, unknown, Outcome>,
   items: readonly Item[],
-  { alone, clock }: { readonly alone: boolean; readonly clock?: (() => number) | undefined },
+  how: LoadMode,
+  clock?: () => number,
 ): Promise<Committed<Outcome>> {
   const client = await pool.connect();
-  if (category.isOneStatement) return runStatement(client, category, items, alone);
+  if (category.isOneStatement) return runStatement(client, category, items, how);
   let broken: Error | undefined;
   try {
     const [, loaded, stamp] = await allSettledInOrder(
       ...inOnePacket(client, () => {
         const begun = client.query('begin');
-        const loading = category.load(client, items, alone);
+        const loading = category.load(client, items, how);
         const stamping = client.query<{ xid: string; now: number }>(STAMP);
         return [begun, loading, stamping] as const;
       }),
@@ -87,11 +94,11 @@ async function runStatement<Item, Outcome>(
   client: PoolClient,
   category: BatchCategory<Item, unknown, Outcome>,
   items: readonly Item[],
-  alone: boolean,
+  how: LoadMode,
 ): Promise<Committed<Outcome>> {
   let broken: Error | undefined;
   try {
-    const loaded = await inOnePacket(client, () => category.load(client, items, alone));
+    const loaded = await inOnePacket(client, () => category.load(client, items, how));
     return { plan: category.decide(items, loaded, 0), position: 0 };
   } catch (error) {
     if (sqlState(error) === undefined || verdictOn(error) === 'disconnected') broken = error as Error;

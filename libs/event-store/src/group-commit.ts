@@ -201,14 +201,20 @@ export class GroupCommit<Item, Outcome> {
     how();
   }
 
-  private async run(batch: Pending<Item, Outcome>[], alone: boolean, repeats = 0): Promise<void> {
+  private async run(
+    batch: Pending<Item, Outcome>[],
+    alone: boolean,
+    repeats = 0,
+    sentBefore = false,
+  ): Promise<void> {
     let committed: Committed<Outcome>;
     try {
       committed = await runBatch(
         this.pool,
         this.category,
         batch.map((pending) => pending.item),
-        { alone, clock: this.options.clock },
+        { alone, sentBefore },
+        this.options.clock,
       );
     } catch (error) {
       const lone = batch.length === 1;
@@ -218,7 +224,7 @@ export class GroupCommit<Item, Outcome> {
         case 'disconnected':
           if (repeats >= MAX_REPEATS) return this.fail(batch, new StoreUnavailable(error));
           await jitter(repeats);
-          return this.run(batch, alone, repeats + 1);
+          return this.run(batch, alone, repeats + 1, sentBefore || verdict === 'disconnected');
         case 'blocked':
           if (!alone) this.sideQueue.push(...batch);
           else this.block(batch);
@@ -232,8 +238,8 @@ export class GroupCommit<Item, Outcome> {
             );
           }
           const half = batch.length >> 1;
-          await this.run(batch.slice(0, half), alone);
-          return this.run(batch.slice(half), alone);
+          await this.run(batch.slice(0, half), alone, 0, sentBefore);
+          return this.run(batch.slice(half), alone, 0, sentBefore);
         }
         case 'unavailable':
           return this.fail(batch, new StoreUnavailable(error));

@@ -14,7 +14,7 @@ export { EVENT_STORE, EventStoreModule } from './event-store.module';
 export type { EventStoreConnection, EventStoreModuleOptions } from './event-store.module';
 export { Feed, Watermark } from './feed';
 export { GroupCommit } from './group-commit';
-export type { BatchCategory, BatchPlan, Statement } from './batch-transaction';
+export type { BatchCategory, BatchPlan, LoadMode, Statement } from './batch-transaction';
 export type { GroupCommitOptions } from './group-commit';
 export {
   bigintArray,

@@ -8,7 +8,7 @@ import {
   NewEvent,
   toIJson,
 } from './event-rows';
-import type { BatchCategory, BatchPlan } from './batch-transaction';
+import type { BatchCategory, BatchPlan, LoadMode } from './batch-transaction';
 import { GroupCommit, GroupCommitOptions } from './group-commit';
 import { intArray, timestampArray, uuidArray } from './pg-arrays';
 
@@ -77,7 +77,11 @@ class PlainStreams implements BatchCategory<Append, Map<string, Head>, AppendOut
     return append.streams.reduce((sum, stream) => sum + stream.events.length * 512, 0);
   }
 
-  async load(client: PoolClient, appends: readonly Append[], alone: boolean): Promise<Map<string, Head>> {
+  async load(
+    client: PoolClient,
+    appends: readonly Append[],
+    { alone }: LoadMode,
+  ): Promise<Map<string, Head>> {
     const ids = [
       ...new Set(appends.flatMap((append) => append.streams.map((stream) => stream.streamId))),
     ].sort();

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { BatchCategory, BatchPlan, uuidArray } from '@genledger/event-store';
+import { BatchCategory, BatchPlan, LoadMode, uuidArray } from '@genledger/event-store';
 import { JobBatchPlan } from './job-batch-plan';
 import { eachTarget, JobItem, JobOutcome, LoadedJobs, Reference, sizeOf, TakenKey } from './job-item';
 import type { JobHeadRow } from './job-rows';
@@ -19,7 +19,7 @@ export class JobBatch implements BatchCategory<JobItem, LoadedJobs, JobOutcome> 
     return sizeOf(item);
   }
 
-  async load(client: PoolClient, items: readonly JobItem[], alone: boolean): Promise<LoadedJobs> {
+  async load(client: PoolClient, items: readonly JobItem[], { alone }: LoadMode): Promise<LoadedJobs> {
     const keys = new Map<string, JobItem>();
     const ids = new Set<string>();
     const targets = { projects: new Set<string>(), assets: new Set<string>(), uploads: new Set<string>() };

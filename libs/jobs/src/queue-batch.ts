@@ -7,6 +7,7 @@ import {
   EventMeta,
   intArray,
   jsonArray,
+  LoadMode,
   NewContent,
   textArray,
   timestampArray,
@@ -68,11 +69,11 @@ export class QueueBatch implements BatchCategory<JobItem, Settled, Queued> {
     return sizeOf(item);
   }
 
-  async load(client: PoolClient, items: readonly JobItem[]): Promise<Settled> {
+  async load(client: PoolClient, items: readonly JobItem[], { sentBefore }: LoadMode): Promise<Settled> {
     let batch = withoutRepeatedKeys(items);
     while (batch.length > 0) {
       const events = new Map<string, JobEvent>();
-      const rows = await this.send(client, batch, events);
+      const rows = await this.send(client, batch, events, sentBefore);
       const [first] = rows;
       if (first?.answer === 'queued') return { events, at: first.at_ms!, position: first.last_position! };
       const inTheWay = new Set(rows.map((row) => row.id));
@@ -92,7 +93,7 @@ export class QueueBatch implements BatchCategory<JobItem, Settled, Queued> {
         items.map(({ id, userId }) => {
           const event = events.get(id);
           if (!event) return null;
-          const job = evolve(ABSENT, { ...event, version: 1, recordedAt: at, userId } as RecordedJobEvent);
+          const job = evolve(ABSENT, { ...event, version: 1, recordedAt: at, userId });
           return { status: 'accepted', id, job, version: 1, position };
         }),
     };
@@ -110,6 +111,7 @@ export class QueueBatch implements BatchCategory<JobItem, Settled, Queued> {
     client: PoolClient,
     items: readonly JobItem[],
     events: Map<string, JobEvent>,
+    sentBefore: boolean,
   ): Promise<AnswerRow[]> {
     const contents: NewContent[] = [];
     const data: string[] = [];
@@ -163,6 +165,7 @@ export class QueueBatch implements BatchCategory<JobItem, Settled, Queued> {
       uuidArray(keyed.map((item) => item.key!.hash)),
       uuidArray(keyed.map((item) => item.key!.fingerprint)),
       uuidArray(keyed.map((item) => item.id)),
+      sentBefore,
     ]);
     return rows;
   }
@@ -171,7 +174,7 @@ export class QueueBatch implements BatchCategory<JobItem, Settled, Queued> {
 const QUEUE_JOBS = `select answer, id, at_ms, last_position from genledger.queue_jobs($1::uuid[], $2::uuid[], $3::json[],
   $4::json[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[], $11::timestamptz[], $12::int[],
   $13::int[], $14::json[], $15::json[], $16::text[], $17::int[], $18::text[], $19::uuid[], $20::uuid[], $21::bytea[],
-  $22::json[], $23::uuid[], $24::uuid[], $25::uuid[], $26::uuid[], $27::uuid[])`;
+  $22::json[], $23::uuid[], $24::uuid[], $25::uuid[], $26::uuid[], $27::uuid[], $28)`;
 
 function jobOf({ command }: JobItem): NewJob {
   if (command.type !== 'queue') throw new Error(`not a new job: ${command.type}`);
