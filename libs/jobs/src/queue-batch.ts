@@ -17,7 +17,7 @@ import {
 import { ABSENT, evolve } from './job';
 import { tallyOf } from './job-batch-plan';
 import type { NewJob } from './job-commands';
-import type { JobEvent, RecordedJobEvent } from './job-events';
+import type { JobEvent } from './job-events';
 import { JobItem, JobOutcome, sizeOf } from './job-item';
 import { arrayLiteral } from './job-rows';
 import { decide } from './job.decider';
