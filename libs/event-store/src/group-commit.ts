@@ -27,7 +27,7 @@ interface Pending<Item, Outcome> {
 }
 
 export interface GroupCommitOptions {
-  /** Two keep PostgreSQL busy while this process decides; more only makes smaller batches (measured: ADR 1). */
+  /** Two keep PostgreSQL busy while this process decides; more only makes smaller batches. */
   readonly lanes?: number;
   /** Called after each commit that wrote events: rings the doorbell. */
   readonly onCommitted?: (position: number) => void;
