@@ -36,6 +36,8 @@ function readParameters(context: ExecutionContext): ReadonlySet<unknown> | 'any'
     RouteArguments | undefined;
   const known = new Set<unknown>();
   for (const [key, { data }] of Object.entries(stored ?? {})) {
+    // Decorators of one's own are stored under random names, some of which begin with a digit.
+    if (!/^\d+:\d+$/.test(key)) continue;
     const type = Number.parseInt(key, 10);
     if (type === RouteParamtypes.REQUEST || (type === RouteParamtypes.QUERY && data === undefined))
       return 'any';
