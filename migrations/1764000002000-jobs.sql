@@ -113,7 +113,7 @@ create table genledger.job_statistics (
   total_cost_cents bigint not null,
   primary key (user_id, status)
 ) with (fillfactor = 50);
-comment on table genledger.job_statistics is 'Folded up to its checkpoint; read it through genledger.read_job_statistics(), which adds the tail.';
+comment on table genledger.job_statistics is 'Folded up to its checkpoint; read it through genledger.exact_job_statistics, which adds the tail.';
 
 create table genledger.generation_job_summary (
   user_id          uuid        not null,

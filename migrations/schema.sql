@@ -285,7 +285,7 @@ create policy writer on genledger.job_statistics for all to genledger_writer usi
 grant delete, insert, select, update on genledger.job_statistics to genledger_writer;
 grant select on genledger.job_statistics to authenticated;
 grant select on genledger.job_statistics to genledger_auditor;
-comment on table genledger.job_statistics is 'Folded up to its checkpoint; read it through genledger.read_job_statistics(), which adds the tail.';
+comment on table genledger.job_statistics is 'Folded up to its checkpoint; read it through genledger.exact_job_statistics, which adds the tail.';
 
 create table genledger.log_epoch (
   singleton boolean not null default true,

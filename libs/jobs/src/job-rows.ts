@@ -12,7 +12,7 @@ import type { LiveJob } from './job';
 import type { JobOutput } from './job-events';
 import type { NewJob } from './job-commands';
 
-/** A row of genledger.load_jobs and claim_jobs. Times are ms since 1970. */
+/** A row of genledger.load_jobs. Times are ms since 1970. */
 export interface JobHeadRow {
   readonly found: 'locked' | 'held' | 'ended';
   readonly row_id: string;
