@@ -3,7 +3,12 @@ import { dirname, join } from 'node:path';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Oldest first. Each is a file of hand-written SQL beside this one; there is no way back. */
-const FILES = ['1764000001000-event-store', '1764000002000-jobs', '1764000003000-uploads'];
+const FILES = [
+  '1764000001000-event-store',
+  '1764000002000-jobs',
+  '1764000003000-uploads',
+  '1764000004000-leaner-paths',
+];
 
 type MigrationClass = new () => MigrationInterface & { readonly name: string };
 

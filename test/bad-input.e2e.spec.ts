@@ -495,7 +495,7 @@ describe('what is accepted', () => {
   const common = {
     project_id: fc.constantFrom('own', null),
     metadata: fc.dictionary(
-      characters.filter((key) => key !== '__proto__'),
+      characters.filter((key) => !['__proto__', 'constructor', 'prototype'].includes(key)),
       characters,
       { maxKeys: 16, noNullPrototype: true },
     ),

@@ -471,7 +471,7 @@ describe('what people write', () => {
 
     const { rows } = await app.superuser.query<{ events: number; contents: number }>(
       `select (select count(*)::int from genledger.events e where e.data::text || e.meta::text like $1) as events,
-              (select count(*)::int from genledger.contents c where c.body::text like $1) as contents`,
+              (select count(*)::int from genledger.event_contents c where c.body::text like $1) as contents`,
       [`%${canary.slice(0, 20)}%`],
     );
     expect(rows).toEqual([{ events: 0, contents: 3 }]);

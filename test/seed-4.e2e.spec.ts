@@ -311,8 +311,9 @@ describe('the records of a generation', () => {
     await finished(await generate({ prompt, numberOfImages: 2 }));
     const { rows } = await app.superuser.query<{ events: number; contents: number; requests: number }>(
       `select (select count(*)::int from genledger.events e where e::text like $1) as events,
-              (select count(*)::int from genledger.contents c where c::text like $1) as contents,
-              (select count(*)::int from genledger.job_requests r where r::text like $1) as requests`,
+              (select count(*)::int from genledger.event_contents c where c::text like $1) as contents,
+              (select count(*)::int from genledger.job_requests r
+                where (to_jsonb(r) - 'content_body')::text like $1) as requests`,
       [`%${prompt}%`],
     );
     expect(rows).toEqual([{ events: 0, contents: 1, requests: 0 }]);

@@ -43,7 +43,7 @@ beforeAll(async () => {
   });
   // As it comes over HTTP.
   const { rows } = await stores.superuser.query(
-    `select e.*, c.body as content from genledger.events e join genledger.contents c using (stream_id, version)`,
+    `select e.*, c.body as content from genledger.events e join genledger.event_contents c using (stream_id, version)`,
   );
   history = rows.map((row: HistoryEvent & { recorded_at: Date }) => ({
     ...row,

@@ -24,6 +24,8 @@ export interface NewEvent {
   /** What the context's folds group by and add up: copies from `data`, for folds without parsing. */
   readonly scopeId?: string | null;
   readonly tally?: readonly number[];
+  /** What a change of cost is booked under, as JSON; null where no cent moves. */
+  readonly account?: string | null;
 }
 
 export interface NewContent {
@@ -34,11 +36,21 @@ export interface NewContent {
   readonly body: string;
 }
 
+/**
+ * A call of a function of ours with its parameters. They take their types from its signature: casts would be parsed anew at
+ * every call.
+ */
+export function callOf(name: string, parameters: number): string {
+  const numbered = Array.from({ length: parameters }, (_, at) => `$${at + 1}`);
+  return `genledger.${name}(${numbered.join()})`;
+}
+
+const APPEND_EVENTS = `select ${callOf('append_events', 11)} as position`;
+
 /** One statement for all events of a batch. Its row is `{ position }`, the last one given out. */
 export function appendStatement(events: readonly NewEvent[]): Statement {
   return {
-    text: `select genledger.append_events($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::int[], $6::json[], $7::json[],
-             $8::timestamptz[], $9::uuid[], $10::text[]) as position`,
+    text: APPEND_EVENTS,
     values: [
       uuidArray(events.map((event) => event.streamId)),
       intArray(events.map((event) => event.version)),
@@ -50,13 +62,14 @@ export function appendStatement(events: readonly NewEvent[]): Statement {
       timestampArray(events.map((event) => event.recordedAt)),
       uuidArray(events.map((event) => event.scopeId)),
       textArray(events.map((event) => (event.tally ? `{${event.tally.join()}}` : null))),
+      textArray(events.map((event) => event.account)),
     ],
   };
 }
 
 export function contentsStatement(contents: readonly NewContent[]): Statement {
   return {
-    text: `select genledger.insert_contents($1::uuid[], $2::int[], $3::uuid[], $4::bytea[], $5::json[])`,
+    text: `select ${callOf('insert_contents', 5)}`,
     values: [
       uuidArray(contents.map((content) => content.streamId)),
       intArray(contents.map((content) => content.version)),

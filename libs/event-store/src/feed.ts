@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { StoredEvent, STORED_EVENT_COLUMNS } from './streams';
+import { StoredEvent, STORED_EVENT_COLUMNS, WITH_CONTENT } from './streams';
 
 /**
  * The log in order, without loss (docs/adr/0002-watermark-feed.md).
@@ -53,7 +53,7 @@ export class Feed {
     if (watermark <= after) return { events: [], reached: after };
     const { rows } = await this.pool.query<StoredEvent>(
       `select ${STORED_EVENT_COLUMNS} from genledger.events e
-         left join genledger.contents c on c.stream_id = e.stream_id and c.version = e.version
+         ${WITH_CONTENT}
         where e.position > $1 and e.position <= $2 order by e.position limit $3`,
       [after, watermark, limit],
     );

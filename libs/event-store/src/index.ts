@@ -3,6 +3,7 @@ export type { Decider, Decision, DomainEvent, Recorded } from './decider';
 export { Doorbell } from './doorbell';
 export {
   appendStatement,
+  callOf,
   commitContent,
   contentHash,
   contentsStatement,
@@ -30,7 +31,7 @@ export { Projector } from './projector';
 export type { CheckpointOutcome, Fold } from './projector';
 export { CommandRejected, OutcomeUnknown, sqlState, StoreUnavailable, verdictOn } from './sqlstate';
 export type { Verdict } from './sqlstate';
-export { STORED_EVENT_COLUMNS, StreamStore } from './streams';
+export { STORED_EVENT_COLUMNS, StreamStore, WITH_CONTENT } from './streams';
 export type {
   Append,
   AppendedEvent,

@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import {
   appendStatement,
+  callOf,
   commitContent,
   contentsStatement,
   EventMeta,
@@ -164,7 +165,7 @@ class PlainStreams implements BatchCategory<Append, Map<string, Head>, AppendOut
           ? []
           : [
               {
-                text: `select genledger.advance_stream_heads($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::timestamptz[])`,
+                text: `select ${callOf('advance_stream_heads', 5)}`,
                 values: [
                   uuidArray(moved),
                   uuidArray(moved.map((id) => users.get(id)!)),
@@ -215,6 +216,10 @@ export interface StoredEvent {
 export const STORED_EVENT_COLUMNS = `e.position, e.stream_id, e.version, e.user_id, e.type, e.schema_version, e.data,
   e.meta, e.recorded_at, c.body as content`;
 
+/** Joins an event's content, a look-up an event: a few pages of events must not lead to a scan of all contents. */
+export const WITH_CONTENT = `left join lateral (
+  select t.body from genledger.event_contents t where t.stream_id = e.stream_id and t.version = e.version limit 1) c on true`;
+
 /** Appends to, and reads, streams that no context keeps a hot row for. */
 export class StreamStore {
   private readonly commits: GroupCommit<Append, AppendOutcome>;
@@ -238,7 +243,7 @@ export class StreamStore {
   async read(streamId: string, after = 0, limit = 10_000): Promise<StoredEvent[]> {
     const { rows } = await this.pool.query<StoredEvent>(
       `select ${STORED_EVENT_COLUMNS} from genledger.events e
-         left join genledger.contents c on c.stream_id = e.stream_id and c.version = e.version
+         ${WITH_CONTENT}
         where e.stream_id = $1 and e.version > $2 order by e.version limit $3`,
       [streamId, after, limit],
     );

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import type { BatchCategory, BatchPlan, EventMeta } from '@genledger/event-store';
+import { BatchCategory, BatchPlan, callOf, EventMeta } from '@genledger/event-store';
 import type { JobKind, RequestContent } from './job-events';
 
 /** A worker asks for due jobs of some kinds. */
@@ -76,21 +76,17 @@ export class ClaimBatch implements BatchCategory<ClaimRequest, StartedRow[], Cla
 
   async load(client: PoolClient, [request]: readonly ClaimRequest[]): Promise<StartedRow[]> {
     const { kinds, max, after, workerId, leaseMs, meta } = request!;
-    const { rows } = await client.query<StartedRow>(
-      `select id, user_id, kind, attempt, lease_token, effective, content, rank, run_at::text as run_at
-         from genledger.start_jobs($1, $2::text[], $3, $4, $5::timestamptz, $6::uuid, $7, $8, $9::json)`,
-      [
-        kinds.length === 1 && kinds[0] === 'external',
-        kinds,
-        max,
-        after.rank,
-        after.runAt,
-        after.id,
-        workerId,
-        leaseMs,
-        JSON.stringify(meta),
-      ],
-    );
+    const { rows } = await client.query<StartedRow>(START_JOBS, [
+      kinds.length === 1 && kinds[0] === 'external',
+      kinds,
+      max,
+      after.rank,
+      after.runAt,
+      after.id,
+      workerId,
+      leaseMs,
+      JSON.stringify(meta),
+    ]);
     return rows;
   }
 
@@ -116,6 +112,9 @@ export class ClaimBatch implements BatchCategory<ClaimRequest, StartedRow[], Cla
     return { items: [], overdue: [], last: undefined };
   }
 }
+
+const START_JOBS = `select id, user_id, kind, attempt, lease_token, effective, content, rank, run_at::text as run_at
+  from ${callOf('start_jobs', 9)}`;
 
 function keyOf(row: StartedRow): ClaimKey {
   return { rank: row.rank, runAt: row.run_at, id: row.id };

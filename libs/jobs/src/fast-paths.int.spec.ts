@@ -2,7 +2,7 @@ import { newId } from '@genledger/platform';
 import { decide } from './job.decider';
 import { ABSENT, evolve, JobState } from './job';
 import { JobEvent, RecordedJobEvent } from './job-events';
-import { tallyOf } from './job-batch-plan';
+import { accountOf, tallyOf } from './job-batch-plan';
 import type { JobCommand } from './job-commands';
 import { newJob, EXTERNAL } from './testing/job-fixtures';
 import { JobStores, openJobStores } from '../../../test/support/job-stores';
@@ -24,6 +24,7 @@ interface StoredRow {
   readonly recorded_at: Date;
   readonly scope_id: string | null;
   readonly tally: number[];
+  readonly account: string | null;
 }
 
 describe('the fast paths of start and succeed', () => {
@@ -36,7 +37,7 @@ describe('the fast paths of start and succeed', () => {
 
   async function stored(id: string): Promise<StoredRow[]> {
     return stores.database.write<StoredRow>(
-      `select type, version, user_id, data::text as data, meta::text as meta, recorded_at, scope_id, tally
+      `select type, version, user_id, data::text as data, meta::text as meta, recorded_at, scope_id, tally, account
          from genledger.events where stream_id = $1 order by version`,
       [id],
     );
@@ -72,6 +73,7 @@ describe('the fast paths of start and succeed', () => {
     expect(row.data).toBe(JSON.stringify(event!.data));
     expect(row.meta).toBe(JSON.stringify(META));
     expect(row.tally).toEqual(tallyOf(event!));
+    expect(row.account).toBe(accountOf(event!));
     expect(row.scope_id).toBe(event!.data.project_id);
   }
 

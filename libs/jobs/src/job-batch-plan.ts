@@ -10,7 +10,7 @@ import {
   toIJson,
 } from '@genledger/event-store';
 import { ABSENT, evolve, isLive, JobState, LiveJob } from './job';
-import { JOB_STATUSES, JobEvent, JobStatus, RecordedJobEvent } from './job-events';
+import { ChargeFacts, JOB_STATUSES, JobEvent, JobStatus, RecordedJobEvent } from './job-events';
 import { eachTarget, JobItem, JobOutcome, LoadedJobs } from './job-item';
 import { decide } from './job.decider';
 import {
@@ -34,6 +34,7 @@ export class JobBatchPlan {
   private readonly touched = new Set<string>();
   private readonly events: NewEvent[] = [];
   private readonly contents: NewContent[] = [];
+  private readonly firstContents = new Map<string, Pick<NewContent, 'salt' | 'body'>>();
   private readonly outputs: LinkedOutput[] = [];
   private readonly changes = new Map<string, ChangedRequest>();
   private readonly gone = new Map<string, 'deleted' | 'archived'>();
@@ -114,6 +115,7 @@ export class JobBatchPlan {
         id,
         userId: item.userId,
         job: command.job,
+        content: this.firstContents.get(id) ?? null,
         runAt: queued.runAt,
         createdAt: this.now,
       });
@@ -140,7 +142,9 @@ export class JobBatchPlan {
     let data: object = event.data;
     if (event.content) {
       const { body, salt, sha256 } = commitContent(event.content);
-      this.contents.push({ streamId: id, version, userId: owner, salt, body });
+      // The first event's stands beside the request.
+      if (version === 1) this.firstContents.set(id, { salt, body });
+      else this.contents.push({ streamId: id, version, userId: owner, salt, body });
       data = { ...event.data, content_sha256: sha256 };
     }
     this.events.push({
@@ -154,6 +158,7 @@ export class JobBatchPlan {
       recordedAt,
       scopeId: event.data.project_id,
       tally: tallyOf(event),
+      account: accountOf(event),
     });
     this.touched.add(id);
     this.applyToRows(id, owner, recorded, next);
@@ -236,6 +241,13 @@ export function tallyOf({ data }: JobEvent): number[] {
   const { from, to, cost_cents, cost_delta_cents } = data;
   const moved = data.from_project_id === undefined ? 0 : 1;
   return [statusNumber(from), statusNumber(to), cost_cents, cost_delta_cents, moved];
+}
+
+/** What a change of cost is booked under; null where no cent moves. `fold_jobs` takes it apart again. */
+export function accountOf({ data }: JobEvent): string | null {
+  if (data.cost_delta_cents === 0) return null;
+  const { mode, kind, model }: Partial<ChargeFacts> = data;
+  return JSON.stringify([mode ?? null, kind ?? null, model ?? null]);
 }
 
 function statusNumber(status: JobStatus | null): number {

@@ -1,7 +1,10 @@
 import {
   bigintArray,
+  byteaArray,
+  callOf,
   intArray,
   jsonArray,
+  NewContent,
   Statement,
   textArray,
   tidArray,
@@ -84,15 +87,15 @@ export interface InsertedJob {
   readonly id: string;
   readonly userId: string;
   readonly job: NewJob;
+  /** What the job's first event has committed to. */
+  readonly content: Pick<NewContent, 'salt' | 'body'> | null;
   readonly runAt: number;
   readonly createdAt: number;
 }
 
 export function insertJobsStatement(jobs: readonly InsertedJob[]): Statement {
   return {
-    text: `select genledger.insert_jobs($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int[],
-             $8::int[], $9::timestamptz[], $10::timestamptz[], $11::int[], $12::int[], $13::uuid[], $14::uuid[], $15::int[],
-             $16::json[], $17::json[], $18::json[], $19::text[], $20::uuid[], $21::int[], $22::timestamptz[])`,
+    text: `select ${callOf('insert_jobs', 23)}`,
     values: [
       uuidArray(jobs.map(({ id }) => id)),
       uuidArray(jobs.map(({ userId }) => userId)),
@@ -114,7 +117,8 @@ export function insertJobsStatement(jobs: readonly InsertedJob[]): Statement {
       jsonArray(jobs.map(({ job }) => JSON.stringify(job.effective))),
       textArray(jobs.map(({ job }) => arrayLiteral(job.content?.tags))),
       uuidArray(jobs.map(({ job }) => job.retryOf)),
-      intArray(jobs.map(({ job }) => (job.content === null ? null : 1))),
+      byteaArray(jobs.map(({ content }) => content?.salt)),
+      jsonArray(jobs.map(({ content }) => content?.body)),
       timestampArray(jobs.map(({ createdAt }) => createdAt)),
     ],
   };
@@ -128,10 +132,7 @@ export interface UpdatedJob {
 export function updateJobsStatement(updates: readonly UpdatedJob[]): Statement {
   const jobs = updates.map(({ job }) => job);
   return {
-    text: `select genledger.update_jobs($1::tid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[], $7::int[],
-             $8::timestamptz[], $9::int[], $10::timestamptz[], $11::text[], $12::text[], $13::int[], $14::int[], $15::text[],
-             $16::int[], $17::uuid[], $18::int[], $19::int[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[],
-             $23::timestamptz[])`,
+    text: `select ${callOf('update_jobs', 23)}`,
     values: [
       tidArray(updates.map(({ rowId }) => rowId)),
       uuidArray(jobs.map((job) => job.projectId)),
@@ -168,8 +169,7 @@ export interface LinkedOutput {
 
 export function insertOutputsStatement(outputs: readonly LinkedOutput[]): Statement {
   return {
-    text: `select genledger.insert_job_outputs($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[],
-             $7::text[], $8::int[], $9::int[])`,
+    text: `select ${callOf('insert_job_outputs', 9)}`,
     values: [
       uuidArray(outputs.map(({ jobId }) => jobId)),
       intArray(outputs.map(({ output }) => output.position)),
@@ -196,7 +196,7 @@ export interface ChangedRequest {
 
 export function changeRequestsStatement(changes: readonly ChangedRequest[]): Statement {
   return {
-    text: `select genledger.change_job_requests($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::int[])`,
+    text: `select ${callOf('change_job_requests', 6)}`,
     values: [
       uuidArray(changes.map((change) => change.id)),
       uuidArray(changes.map((change) => change.projectId)),

@@ -49,7 +49,7 @@ async function queueOne(userId: string, job: Partial<NewJob> = {}): Promise<stri
 async function historyOf(id: string): Promise<StoredEvent[]> {
   return stores.database.write<StoredEvent>(
     `select ${STORED_EVENT_COLUMNS} from genledger.events e
-       left join genledger.contents c on c.stream_id = e.stream_id and c.version = e.version
+       left join genledger.event_contents c on c.stream_id = e.stream_id and c.version = e.version
       where e.stream_id = $1 order by e.version`,
     [id],
   );

@@ -80,10 +80,10 @@ async function fill(): Promise<void> {
            case when status = 'running' then now() + interval '1 hour' end, 0, 0, asset_id, now()
       from numbered;
     insert into genledger.job_requests (id, user_id, project_id, kind, mode, input_asset_id, requested, effective,
-                                        estimated_cents, content_version, created_at)
-    select id, user_id, project_id, kind, kind, asset_id, '{}', '{}', 0, 1, now() from numbered;
-    insert into genledger.contents (stream_id, version, user_id, salt, body)
-    select id, 1, user_id, '\\x00', '{"prompt":"a sunset over the hills, in oil"}' from numbered;
+                                        estimated_cents, content_version, content_salt, content_body, created_at)
+    select id, user_id, project_id, kind, kind, asset_id, '{}', '{}', 0, 1, '\\x00',
+           '{"prompt":"a sunset over the hills, in oil"}', now()
+      from numbered;
     insert into genledger.events (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch)
     select nextval('genledger.event_position'), id, 1, user_id, 'JobQueued', 1, '{}', '{}', now(), 1 from numbered`);
   await superuser.query('vacuum analyze');
@@ -223,7 +223,7 @@ describe('lists, newest first,', () => {
     ['of a user', {}, 'job_requests', 'job_requests_by_user'],
     ['of a project', { projectId: named(1, 11) }, 'job_requests', 'job_requests_by_project'],
     ['of an asset', { inputAssetId: named(1, 20) }, 'job_requests', 'job_requests_by_asset'],
-    ['of what failed', { status: 'failed' }, 'job_states', 'job_states_by_user_status'],
+    ['of what failed', { status: 'failed' }, 'job_states', 'job_states_failed'],
     ['of what runs', { status: 'running' }, 'job_states', 'job_states_running'],
     ['of what succeeded', { status: 'succeeded' }, 'job_requests', 'job_requests_by_user'],
     [

@@ -3,19 +3,20 @@ import {
   BatchCategory,
   BatchPlan,
   byteaArray,
+  callOf,
   commitContent,
   EventMeta,
   intArray,
   jsonArray,
   LoadMode,
-  NewContent,
+  sqlState,
   textArray,
   timestampArray,
   toIJson,
   uuidArray,
 } from '@genledger/event-store';
 import { ABSENT, evolve } from './job';
-import { tallyOf } from './job-batch-plan';
+import { accountOf } from './job-batch-plan';
 import type { NewJob } from './job-commands';
 import type { JobEvent } from './job-events';
 import { JobItem, JobOutcome, sizeOf } from './job-item';
@@ -34,7 +35,7 @@ interface AnswerRow {
 }
 
 interface Settled {
-  readonly events: Map<string, JobEvent>;
+  readonly events: Map<string, QueuedEvent>;
   readonly at: number;
   readonly position: number;
 }
@@ -71,9 +72,17 @@ export class QueueBatch implements BatchCategory<JobItem, Settled, Queued> {
 
   async load(client: PoolClient, items: readonly JobItem[], { sentBefore }: LoadMode): Promise<Settled> {
     let batch = withoutRepeatedKeys(items);
+    let settleKeys = false;
     while (batch.length > 0) {
-      const events = new Map<string, JobEvent>();
-      const rows = await this.send(client, batch, events, sentBefore);
+      const events = new Map<string, QueuedEvent>();
+      let rows: AnswerRow[];
+      try {
+        rows = await send(client, batch, events, { settleKeys, sentBefore });
+      } catch (error) {
+        if (settleKeys || !isTakenKey(error)) throw error;
+        settleKeys = true;
+        continue;
+      }
       const [first] = rows;
       if (first?.answer === 'queued') return { events, at: first.at_ms!, position: first.last_position! };
       const inTheWay = new Set(rows.map((row) => row.id));
@@ -92,9 +101,7 @@ export class QueueBatch implements BatchCategory<JobItem, Settled, Queued> {
       answer: () =>
         items.map(({ id, userId }) => {
           const event = events.get(id);
-          if (!event) return null;
-          const job = evolve(ABSENT, { ...event, version: 1, recordedAt: at, userId });
-          return { status: 'accepted', id, job, version: 1, position };
+          return event === undefined ? null : accepted(id, userId, event, at, position);
         }),
     };
   }
@@ -106,75 +113,93 @@ export class QueueBatch implements BatchCategory<JobItem, Settled, Queued> {
   rejected({ id }: JobItem): Queued {
     return { status: 'refused', id, code: 'invalid_value' };
   }
-
-  private async send(
-    client: PoolClient,
-    items: readonly JobItem[],
-    events: Map<string, JobEvent>,
-    sentBefore: boolean,
-  ): Promise<AnswerRow[]> {
-    const contents: NewContent[] = [];
-    const data: string[] = [];
-    const tallies: string[] = [];
-    const metas = new Map<EventMeta, string>();
-    const pairs = new Map<string, { project: string; user: string }>();
-    for (const { id, userId, command, meta } of items) {
-      const [event] = decide(ABSENT, command, 0).events;
-      if (event?.type !== 'JobQueued') throw new Error('a plain new job was not queued');
-      events.set(id, event);
-      tallies.push(`{${tallyOf(event).join()}}`);
-      if (event.content) {
-        const { body, salt, sha256 } = commitContent(event.content);
-        contents.push({ streamId: id, version: 1, userId, salt, body });
-        data.push(toIJson({ ...event.data, content_sha256: sha256 }));
-      } else {
-        data.push(toIJson(event.data));
-      }
-      if (!metas.has(meta)) metas.set(meta, toIJson(meta));
-      const project = event.data.project_id;
-      if (project !== null) pairs.set(project + userId, { project, user: userId });
-    }
-    const jobs = items.map(jobOf);
-    const keyed = items.filter((item) => item.key !== undefined);
-    const referred = [...pairs.values()];
-    const { rows } = await client.query<AnswerRow>(QUEUE_JOBS, [
-      uuidArray(items.map(({ id }) => id)),
-      uuidArray(items.map(({ userId }) => userId)),
-      jsonArray(data),
-      jsonArray(items.map(({ meta }) => metas.get(meta))),
-      uuidArray(jobs.map((job) => job.projectId)),
-      textArray(jobs.map((job) => job.kind)),
-      textArray(jobs.map((job) => job.mode)),
-      textArray(jobs.map((job) => job.model)),
-      intArray(jobs.map((job) => job.maxAttempts)),
-      intArray(jobs.map((job) => -job.priority)),
-      timestampArray(jobs.map((job) => job.runAt)),
-      intArray(jobs.map((job) => job.estimatedCents)),
-      intArray(jobs.map((job) => job.statedCents)),
-      jsonArray(jobs.map((job) => JSON.stringify(job.requested))),
-      jsonArray(jobs.map((job) => JSON.stringify(job.effective))),
-      textArray(jobs.map((job) => arrayLiteral(job.content?.tags))),
-      intArray(jobs.map((job) => (job.content === null ? null : 1))),
-      textArray(tallies),
-      uuidArray(contents.map((content) => content.streamId)),
-      uuidArray(contents.map((content) => content.userId)),
-      byteaArray(contents.map((content) => content.salt)),
-      jsonArray(contents.map((content) => content.body)),
-      uuidArray(referred.map((pair) => pair.project)),
-      uuidArray(referred.map((pair) => pair.user)),
-      uuidArray(keyed.map((item) => item.key!.hash)),
-      uuidArray(keyed.map((item) => item.key!.fingerprint)),
-      uuidArray(keyed.map((item) => item.id)),
-      sentBefore,
-    ]);
-    return rows;
-  }
 }
 
-const QUEUE_JOBS = `select answer, id, at_ms, last_position from genledger.queue_jobs($1::uuid[], $2::uuid[], $3::json[],
-  $4::json[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[], $11::timestamptz[], $12::int[],
-  $13::int[], $14::json[], $15::json[], $16::text[], $17::int[], $18::text[], $19::uuid[], $20::uuid[], $21::bytea[],
-  $22::json[], $23::uuid[], $24::uuid[], $25::uuid[], $26::uuid[], $27::uuid[], $28)`;
+type QueuedEvent = Extract<JobEvent, { type: 'JobQueued' }>;
+
+/** Few callers look at the state, so it is folded when they do. */
+function accepted(id: string, userId: string, event: QueuedEvent, at: number, position: number): Queued {
+  return {
+    status: 'accepted',
+    id,
+    version: 1,
+    position,
+    get job() {
+      return evolve(ABSENT, { ...event, version: 1, recordedAt: at, userId });
+    },
+  };
+}
+
+/** A key of the batch was used before: which, the statement tells when it is asked to settle them. */
+function isTakenKey(error: unknown): boolean {
+  const { constraint } = error as { constraint?: string };
+  return sqlState(error) === '23505' && constraint === 'idempotency_keys_pkey';
+}
+
+async function send(
+  client: PoolClient,
+  items: readonly JobItem[],
+  events: Map<string, QueuedEvent>,
+  { settleKeys, sentBefore }: { settleKeys: boolean; sentBefore: boolean },
+): Promise<AnswerRow[]> {
+  const jobs = items.map(jobOf);
+  const data: string[] = [];
+  const salts: (Buffer | null)[] = [];
+  const bodies: (string | null)[] = [];
+  const accounts: (string | null)[] = [];
+  const metas = new Map<EventMeta, string>();
+  const pairs = new Map<string, { project: string; user: string }>();
+  for (const { id, userId, command, meta } of items) {
+    const [event] = decide(ABSENT, command, 0).events;
+    if (event?.type !== 'JobQueued') throw new Error('a plain new job was not queued');
+    events.set(id, event);
+    accounts.push(accountOf(event));
+    if (event.content) {
+      const { body, salt, sha256 } = commitContent(event.content);
+      salts.push(salt);
+      bodies.push(body);
+      data.push(toIJson({ ...event.data, content_sha256: sha256 }));
+    } else {
+      salts.push(null);
+      bodies.push(null);
+      data.push(toIJson(event.data));
+    }
+    if (!metas.has(meta)) metas.set(meta, toIJson(meta));
+    const project = event.data.project_id;
+    if (project !== null) pairs.set(project + userId, { project, user: userId });
+  }
+  const referred = [...pairs.values()];
+  const { rows } = await client.query<AnswerRow>(QUEUE_JOBS, [
+    uuidArray(items.map(({ id }) => id)),
+    uuidArray(items.map(({ userId }) => userId)),
+    jsonArray(data),
+    jsonArray(items.map(({ meta }) => metas.get(meta))),
+    uuidArray(jobs.map((job) => job.projectId)),
+    textArray(jobs.map((job) => job.kind)),
+    textArray(jobs.map((job) => job.mode)),
+    textArray(jobs.map((job) => job.model)),
+    intArray(jobs.map((job) => job.maxAttempts)),
+    intArray(jobs.map((job) => -job.priority)),
+    timestampArray(jobs.map((job) => job.runAt)),
+    intArray(jobs.map((job) => job.estimatedCents)),
+    intArray(jobs.map((job) => job.statedCents)),
+    textArray(accounts),
+    jsonArray(jobs.map((job) => JSON.stringify(job.requested))),
+    jsonArray(jobs.map((job) => JSON.stringify(job.effective))),
+    textArray(jobs.map((job) => arrayLiteral(job.content?.tags))),
+    byteaArray(salts),
+    jsonArray(bodies),
+    uuidArray(referred.map((pair) => pair.project)),
+    uuidArray(referred.map((pair) => pair.user)),
+    uuidArray(items.map(({ key }) => key?.hash)),
+    uuidArray(items.map(({ key }) => key?.fingerprint)),
+    settleKeys,
+    sentBefore,
+  ]);
+  return rows;
+}
+
+const QUEUE_JOBS = `select answer, id, at_ms, last_position from ${callOf('queue_jobs', 25)}`;
 
 function jobOf({ command }: JobItem): NewJob {
   if (command.type !== 'queue') throw new Error(`not a new job: ${command.type}`);

@@ -59,6 +59,20 @@ it('counts a result that is reported twice in one batch once', async () => {
   expect(row).toEqual({ cost_cents: 3, version: 3 });
 });
 
+it('records the others of a batch beside a row that somebody holds', async () => {
+  const [held, free] = [await startOne(), await startOne()];
+  const stranger = await stores.database.openSession('stranger');
+  await stranger.query('begin');
+  await stranger.query('select 1 from genledger.job_states where id = $1 for update', [held.id]);
+  // Reported in one turn, so they share a batch.
+  const waiting = stores.store.succeedMany([success(held.id, held.leaseToken)]);
+  const outcomes = await stores.store.succeedMany([success(free.id, free.leaseToken)]);
+  expect(outcomes).toMatchObject([{ status: 'accepted', version: 3 }]);
+  await stranger.query('rollback');
+  await stranger.end();
+  expect(await waiting).toMatchObject([{ status: 'accepted', version: 3 }]);
+});
+
 it('does not link a file that is being deleted', async () => {
   const { id, leaseToken } = await startOne();
   const upload = await stores.upload(USER);

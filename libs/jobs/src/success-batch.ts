@@ -3,12 +3,14 @@ import {
   BatchCategory,
   BatchPlan,
   bigintArray,
+  callOf,
   EventMeta,
   intArray,
   jsonArray,
   textArray,
   toIJson,
   uuidArray,
+  verdictOn,
 } from '@genledger/event-store';
 import { JobOutput, JobOutputError, lastPosition } from './job-events';
 
@@ -51,36 +53,12 @@ export class SuccessBatch implements BatchCategory<Success, Map<string, Succeede
     const first = new Map<string, Success>();
     for (const success of successes) if (!first.has(success.id)) first.set(success.id, success);
     const batch = [...first.values()];
-    const outputs = batch.flatMap(({ id, outputs: of }) => of.map((output) => ({ id, output })));
-    const metas = new Map<EventMeta, string>();
-    for (const { meta } of batch) if (!metas.has(meta)) metas.set(meta, toIJson(meta));
-    const { rows } = await client.query<EndedRow>(
-      `select id, version, last_position from genledger.succeed_jobs($1::uuid[], $2::int[], $3::int[], $4::int[], $5::json[],
-         $6::json[], $7::json[], $8::uuid[], $9::int[], $10::uuid[], $11::text[], $12::bigint[], $13::text[], $14::int[],
-         $15::int[])`,
-      [
-        uuidArray(batch.map(({ id }) => id)),
-        intArray(batch.map(({ leaseToken }) => leaseToken)),
-        intArray(batch.map(({ costCents }) => costCents)),
-        intArray(
-          batch.map((success) =>
-            lastPosition({ outputs: success.outputs, output_errors: success.outputErrors }),
-          ),
-        ),
-        jsonArray(batch.map((success) => list(success.outputs))),
-        jsonArray(batch.map((success) => list(success.outputErrors))),
-        jsonArray(batch.map(({ meta }) => metas.get(meta)!)),
-        uuidArray(outputs.map(({ id }) => id)),
-        intArray(outputs.map(({ output }) => output.position)),
-        uuidArray(outputs.map(({ output }) => output.upload_id)),
-        textArray(outputs.map(({ output }) => output.mime_type)),
-        bigintArray(outputs.map(({ output }) => output.size)),
-        textArray(outputs.map(({ output }) => output.sha256)),
-        intArray(outputs.map(({ output }) => output.width)),
-        intArray(outputs.map(({ output }) => output.height)),
-      ],
-    );
-    return new Map(rows.map(({ id, version, last_position }) => [id, { version, position: last_position }]));
+    try {
+      return await this.send(client, batch, false);
+    } catch (error) {
+      if (verdictOn(error) !== 'blocked') throw error;
+      return this.send(client, batch, true);
+    }
   }
 
   decide(successes: readonly Success[], ended: Map<string, Succeeded>): BatchPlan<Succeeded> {
@@ -100,7 +78,43 @@ export class SuccessBatch implements BatchCategory<Success, Map<string, Succeede
   blocked(): Succeeded {
     return null;
   }
+
+  /** `leaveHeld`: somebody holds a row of the batch, so that rows are locked first and held ones left out. */
+  private async send(
+    client: PoolClient,
+    batch: readonly Success[],
+    leaveHeld: boolean,
+  ): Promise<Map<string, Succeeded>> {
+    const outputs = batch.flatMap(({ id, outputs: of }) => of.map((output) => ({ id, output })));
+    const metas = new Map<EventMeta, string>();
+    for (const { meta } of batch) if (!metas.has(meta)) metas.set(meta, toIJson(meta));
+    const { rows } = await client.query<EndedRow>(SUCCEED_JOBS, [
+      uuidArray(batch.map(({ id }) => id)),
+      intArray(batch.map(({ leaseToken }) => leaseToken)),
+      intArray(batch.map(({ costCents }) => costCents)),
+      intArray(
+        batch.map((success) =>
+          lastPosition({ outputs: success.outputs, output_errors: success.outputErrors }),
+        ),
+      ),
+      jsonArray(batch.map((success) => list(success.outputs))),
+      jsonArray(batch.map((success) => list(success.outputErrors))),
+      jsonArray(batch.map(({ meta }) => metas.get(meta)!)),
+      uuidArray(outputs.map(({ id }) => id)),
+      intArray(outputs.map(({ output }) => output.position)),
+      uuidArray(outputs.map(({ output }) => output.upload_id)),
+      textArray(outputs.map(({ output }) => output.mime_type)),
+      bigintArray(outputs.map(({ output }) => output.size)),
+      textArray(outputs.map(({ output }) => output.sha256)),
+      intArray(outputs.map(({ output }) => output.width)),
+      intArray(outputs.map(({ output }) => output.height)),
+      leaveHeld,
+    ]);
+    return new Map(rows.map(({ id, version, last_position }) => [id, { version, position: last_position }]));
+  }
 }
+
+const SUCCEED_JOBS = `select id, version, last_position from ${callOf('succeed_jobs', 16)}`;
 
 function list(values: readonly object[]): string {
   return values.length === 0 ? '[]' : toIJson(values);

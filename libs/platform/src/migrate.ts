@@ -9,8 +9,9 @@ export const knownMigrations: readonly string[] = migrations.map((migration) => 
 /**
  * Brings a database to this build's schema and returns the names of the migrations that were run (none: up to date).
  * `adminUrl` may create roles and a schema. Any number of processes may call it at once: a session lock lines them up.
+ * `known`: fewer, to stand where an earlier build stood.
  */
-export async function migrateDatabase(adminUrl: string): Promise<string[]> {
+export async function migrateDatabase(adminUrl: string, known = migrations): Promise<string[]> {
   const admin = new Client({ connectionString: adminUrl, application_name: 'genledger migrate' });
   admin.on('error', () => undefined);
   await admin.connect();
@@ -22,7 +23,7 @@ export async function migrateDatabase(adminUrl: string): Promise<string[]> {
       url: adminUrl,
       schema: 'genledger',
       migrationsTableName: 'migrations',
-      migrations: [...migrations],
+      migrations: [...known],
       migrationsTransactionMode: 'each',
       extra: { max: 1, options: '-c role=genledger_owner', application_name: 'genledger migrate' },
     });

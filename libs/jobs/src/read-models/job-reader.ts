@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { STORED_EVENT_COLUMNS } from '@genledger/event-store';
+import { STORED_EVENT_COLUMNS, WITH_CONTENT } from '@genledger/event-store';
 import type { StoredEvent } from '@genledger/event-store';
 import { Database, idFloor } from '@genledger/platform';
 import type { Actor, Query } from '@genledger/platform';
@@ -122,7 +122,7 @@ export class JobReader {
     const events = await this.database.read(actor, (query) =>
       query<StoredEvent>(
         `select ${STORED_EVENT_COLUMNS} from genledger.events e
-           left join genledger.contents c on c.stream_id = e.stream_id and c.version = e.version
+           ${WITH_CONTENT}
           where e.stream_id = $1 order by e.version`,
         [id],
       ),

@@ -56,7 +56,7 @@ const CONTENT_FAULTS = `
          case when e.stream_id is null then 'no event' when c.stream_id is null then 'missing' else 'altered' end as fault
     from (select stream_id, version, data ->> 'content_sha256' as sha256 from genledger.events
            where stream_id > $1 and stream_id <= $2 and data ->> 'content_sha256' is not null) e
-    full join (select stream_id, version, salt, body from genledger.contents
+    full join (select stream_id, version, salt, body from genledger.event_contents
                 where stream_id > $1 and stream_id <= $2) c
       on c.stream_id = e.stream_id and c.version = e.version
    where (e.stream_id is null)
@@ -78,7 +78,7 @@ export async function verifyContents(
   const [faults, [counted]] = await Promise.all([
     query<ContentFault>(CONTENT_FAULTS, [after, upto]),
     query<{ n: number }>(
-      `select count(*) as n from genledger.contents where stream_id > $1 and stream_id <= $2`,
+      `select count(*) as n from genledger.event_contents where stream_id > $1 and stream_id <= $2`,
       [after, upto],
     ),
   ]);

@@ -34,7 +34,7 @@ const TENANT_FAULTS = `
    where a.id > $1 and a.id <= $2 and a.user_id <> u.user_id
   union all
   select c.stream_id, 'content of version ' || c.version, 'event'
-    from genledger.contents c join genledger.events e on e.stream_id = c.stream_id and e.version = c.version
+    from genledger.event_contents c join genledger.events e on e.stream_id = c.stream_id and e.version = c.version
    where c.stream_id > $1 and c.stream_id <= $2 and c.user_id <> e.user_id`;
 
 /** `streams` is how many there are in the range. */

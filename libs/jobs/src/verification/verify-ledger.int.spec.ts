@@ -304,12 +304,13 @@ const corruptions: [string, string, string[], string][] = [
     'a live history without a row',
     `with gone as (delete from genledger.job_states where id = :waiting)
      delete from genledger.job_requests where id = :waiting`,
-    ['jobs_equal_replay', ...SUMS],
+    // Its prompt stood beside it.
+    ['contents_match', 'jobs_equal_replay', ...SUMS],
     'waiting',
   ],
   [
     'a row without a history',
-    `with gone as (delete from genledger.contents where stream_id = :waiting)
+    `with gone as (update genledger.job_requests set content_salt = null, content_body = null where id = :waiting)
      delete from genledger.events where stream_id = :waiting`,
     ['jobs_equal_replay'],
     'waiting',
@@ -347,13 +348,25 @@ const corruptions: [string, string, string[], string][] = [
   ],
   [
     'a prompt that was rewritten',
-    `update genledger.contents set body = '{"prompt":"another"}' where stream_id = :waiting`,
+    `update genledger.job_requests set content_body = '{"prompt":"another"}' where id = :waiting`,
     ['contents_match'],
     'waiting',
   ],
   [
+    'an error message that was rewritten',
+    `update genledger.contents set body = '{"message":"another"}' where stream_id = :failed`,
+    ['contents_match'],
+    'failed',
+  ],
+  [
+    'an account that its event does not bear out',
+    `update genledger.events set account = '["other","text_to_image",null]' where stream_id = :painted and account is not null`,
+    ['tallies_match'],
+    'painted',
+  ],
+  [
     'a prompt that is gone without an erasure',
-    `delete from genledger.contents where stream_id = :waiting`,
+    `update genledger.job_requests set content_body = null where id = :waiting`,
     ['contents_match'],
     'waiting',
   ],

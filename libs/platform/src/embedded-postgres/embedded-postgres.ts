@@ -38,7 +38,7 @@ const DURABLE_SETTINGS: Record<string, string> = {
   max_wal_size: '2GB',
   checkpoint_timeout: '15min',
   // The binaries come without lz4 and zstd.
-  wal_compression: 'pglz',
+  wal_compression: 'off',
 };
 /** After these: only this machine, and only by TCP. */
 const FIXED_SETTINGS: Record<string, string> = { listen_addresses: '127.0.0.1', unix_socket_directories: '' };

@@ -100,8 +100,8 @@ function takeKey(frame: Frame, key: string, report: (code: ProblemCode, detail?:
   frame.key = key.slice(0, JSON_LIMITS.keyLength);
   if (key.length > JSON_LIMITS.keyLength)
     report('key-too-long', `At most ${JSON_LIMITS.keyLength} characters`);
-  // Nest and class-transformer would drop both in silence, and trip over a "constructor" that is no class.
-  if (key === '__proto__' || key === 'constructor') report('forbidden-key');
+  // Nest and class-transformer would drop them in silence, and trip over a "constructor" that is no class.
+  if (key === '__proto__' || key === 'constructor' || key === 'prototype') report('forbidden-key');
   else if (keys.has(key)) report('duplicate-key');
   keys.add(key);
   if (keys.size === JSON_LIMITS.properties + 1) {
