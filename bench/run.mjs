@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { absence, compete } from './support/arena.mjs';
-import { installPeers, newNode, versions } from './support/install.mjs';
+import { installPeers, newNode, nodeVersion, versions } from './support/install.mjs';
 import { heading, rowTable } from './support/report.mjs';
 import { entries, median } from './support/results.mjs';
 import { contestants, rows } from './support/rows.mjs';
@@ -152,7 +152,7 @@ try {
       memory_gib: Math.round(os.totalmem() / 2 ** 30),
     },
     versions: {
-      Node: process.versions.node,
+      Node: nodeVersion(arena.newNode ?? process.execPath),
       PostgreSQL: version,
       ...(redis ? { Redis: redis.version } : {}),
       ...versions(directory, ['graphile-worker', 'pg-boss', 'bullmq', '@event-driven-io/emmett-postgresql']),

@@ -66,6 +66,30 @@ create or replace view genledger.generation_jobs with (security_invoker = true) 
             end as body) c
     left join genledger.contents e on e.stream_id = r.id and e.version = s.error_version;
 
+-- Announces a lower bound before positions are taken: "I may use positions above lo". One lock a transaction.
+-- Callers hold the rows of their streams, so position order is stream order.
+-- Assignments, where PERFORM would do: PL/pgSQL evaluates them without a run of the executor each.
+create or replace function genledger.announce_append() returns void
+  language plpgsql volatile set search_path = ''
+  as $$
+declare
+  lo    bigint;
+  known bigint := nullif(current_setting('genledger.bound', true), '')::bigint;
+  bound bigint;
+  done  text;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'appending needs READ COMMITTED, not %', current_setting('transaction_isolation') using errcode = '25001';
+  end if;
+  select case when is_called then last_value else last_value - 1 end into lo from genledger.event_position;
+  -- Locked again where it is held already, which costs no lock memory: a bound that somebody made up only delays.
+  bound := greatest(least(lo, known), 0);
+  done := pg_catalog.pg_advisory_xact_lock_shared((42::bigint << 48) | bound)::text;
+  if bound is distinct from known then
+    done := pg_catalog.set_config('genledger.bound', bound::text, true);
+  end if;
+end $$;
+
 -- From here on, arrays are unnested in the select list: side by side, without a copy of each of them.
 
 drop function genledger.append_events(uuid[], int[], uuid[], text[], int[], json[], json[], timestamptz[], uuid[], text[]);
@@ -75,8 +99,10 @@ create function genledger.append_events(
   p_data json[], p_meta json[], p_recorded_at timestamptz[], p_scope_ids uuid[], p_tallies text[], p_accounts text[]) returns bigint
   language plpgsql volatile set search_path = '' set plan_cache_mode = force_generic_plan
   as $$
+declare
+  done text;
 begin
-  perform genledger.announce_append();
+  done := genledger.announce_append()::text;
   insert into genledger.events
     (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally, account)
   select nextval('genledger.event_position'), e.stream_id, e.version, e.user_id, e.type, e.schema_version,
@@ -145,6 +171,7 @@ declare
   at    timestamptz;
   keyed bigint;
   taken bigint;
+  done  text;
 begin
   if p_sent_before then
     select 'queued', null, date_part('epoch', e.recorded_at) * 1000, null into answer, id, at_ms, last_position
@@ -188,7 +215,7 @@ begin
     end if;
   end if;
 
-  perform genledger.announce_append();
+  done := genledger.announce_append()::text;
   at := date_trunc('milliseconds', clock_timestamp());
   insert into genledger.events
     (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally, account)
@@ -233,13 +260,14 @@ create or replace function genledger.start_jobs(p_external boolean, p_kinds text
 #variable_conflict use_column
 declare
   at        timestamptz;
+  done      text;
   lease_end timestamptz;
   told      text := '{"project_id":%s,"from":"queued","to":"running","cost_cents":%s,"cost_delta_cents":0,'
                     '"reserved_delta_cents":0,"attempt":%s,"worker_id":%s,"lease_expires_at":"%s"}';
   worker    text := to_json(p_worker_id)::text;
   until     text;
 begin
-  perform genledger.announce_append();
+  done := genledger.announce_append()::text;
   at := date_trunc('milliseconds', clock_timestamp());
   lease_end := at + p_lease_ms * interval '1 millisecond';
   until := to_char(lease_end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
@@ -320,6 +348,7 @@ create function genledger.succeed_jobs(
 #variable_conflict use_column
 declare
   at        timestamptz;
+  done      text;
   free      uuid[];
   kept      uuid[];
   foreign_outputs uuid[] := '{}';
@@ -334,7 +363,7 @@ begin
     p_ids := array(select case when i.id = any (free) then i.id end
                      from unnest(p_ids) with ordinality as i(id, n) order by i.n);
   end if;
-  perform genledger.announce_append();
+  done := genledger.announce_append()::text;
   if cardinality(p_output_jobs) > 0 then
     -- A row that somebody holds may be about to vanish: its job is for `decide`, which waits.
     select coalesce(array_agg(k.id), '{}') into kept from (

@@ -436,6 +436,7 @@ declare
   lo    bigint;
   known bigint := nullif(current_setting('genledger.bound', true), '')::bigint;
   bound bigint;
+  done  text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'appending needs READ COMMITTED, not %', current_setting('transaction_isolation') using errcode = '25001';
@@ -443,9 +444,9 @@ begin
   select case when is_called then last_value else last_value - 1 end into lo from genledger.event_position;
   -- Locked again where it is held already, which costs no lock memory: a bound that somebody made up only delays.
   bound := greatest(least(lo, known), 0);
-  perform pg_catalog.pg_advisory_xact_lock_shared((42::bigint << 48) | bound);
+  done := pg_catalog.pg_advisory_xact_lock_shared((42::bigint << 48) | bound)::text;
   if bound is distinct from known then
-    perform pg_catalog.set_config('genledger.bound', bound::text, true);
+    done := pg_catalog.set_config('genledger.bound', bound::text, true);
   end if;
 end $function$;
 grant execute on function genledger.announce_append() to genledger_writer;
@@ -457,8 +458,10 @@ CREATE OR REPLACE FUNCTION genledger.append_events(p_stream_ids uuid[], p_versio
  SET search_path TO ''
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
+declare
+  done text;
 begin
-  perform genledger.announce_append();
+  done := genledger.announce_append()::text;
   insert into genledger.events
     (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally, account)
   select nextval('genledger.event_position'), e.stream_id, e.version, e.user_id, e.type, e.schema_version,
@@ -832,6 +835,7 @@ declare
   at    timestamptz;
   keyed bigint;
   taken bigint;
+  done  text;
 begin
   if p_sent_before then
     select 'queued', null, date_part('epoch', e.recorded_at) * 1000, null into answer, id, at_ms, last_position
@@ -875,7 +879,7 @@ begin
     end if;
   end if;
 
-  perform genledger.announce_append();
+  done := genledger.announce_append()::text;
   at := date_trunc('milliseconds', clock_timestamp());
   insert into genledger.events
     (position, stream_id, version, user_id, type, schema_version, data, meta, recorded_at, epoch, scope_id, tally, account)
@@ -978,13 +982,14 @@ AS $function$
 #variable_conflict use_column
 declare
   at        timestamptz;
+  done      text;
   lease_end timestamptz;
   told      text := '{"project_id":%s,"from":"queued","to":"running","cost_cents":%s,"cost_delta_cents":0,'
                     '"reserved_delta_cents":0,"attempt":%s,"worker_id":%s,"lease_expires_at":"%s"}';
   worker    text := to_json(p_worker_id)::text;
   until     text;
 begin
-  perform genledger.announce_append();
+  done := genledger.announce_append()::text;
   at := date_trunc('milliseconds', clock_timestamp());
   lease_end := at + p_lease_ms * interval '1 millisecond';
   until := to_char(lease_end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
@@ -1086,6 +1091,7 @@ AS $function$
 #variable_conflict use_column
 declare
   at        timestamptz;
+  done      text;
   free      uuid[];
   kept      uuid[];
   foreign_outputs uuid[] := '{}';
@@ -1100,7 +1106,7 @@ begin
     p_ids := array(select case when i.id = any (free) then i.id end
                      from unnest(p_ids) with ordinality as i(id, n) order by i.n);
   end if;
-  perform genledger.announce_append();
+  done := genledger.announce_append()::text;
   if cardinality(p_output_jobs) > 0 then
     -- A row that somebody holds may be about to vanish: its job is for `decide`, which waits.
     select coalesce(array_agg(k.id), '{}') into kept from (

@@ -74,7 +74,8 @@ export async function compete(row, contestant, arena) {
     env.PG_URL = Object.assign(new URL(arena.postgres.url), { pathname: `/${database}` }).href;
   }
   try {
-    const node = contestant.newNode ? arena.newNode : process.execPath;
+    // One Node for all, or its version would be measured, too.
+    const node = arena.newNode ?? process.execPath;
     return resultLine(await start(node, [program], env, arena.signal));
   } finally {
     if (!contestant.redis) await arena.admin.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);

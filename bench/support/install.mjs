@@ -1,5 +1,5 @@
 /** The peers are installed on first use, and again when their lock file has changed. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,6 +44,11 @@ export function newNode(directory) {
   const packaged = nodePackages[`${process.platform}-${process.arch}`];
   const path = packaged && join(directory, 'node_modules', packaged);
   return path && existsSync(path) ? path : null;
+}
+
+/** What a Node program says that it is: `24.21.0`. */
+export function nodeVersion(program) {
+  return execFileSync(program, ['--version'], { encoding: 'utf8' }).trim().slice(1);
 }
 
 /** The installed version of each of `names`. */

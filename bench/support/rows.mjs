@@ -5,7 +5,7 @@
  */
 
 /**
- * `newNode`: needs a newer Node than the product does. `redis`: runs on Redis, not on PostgreSQL.
+ * `newNode`: does not run on the oldest Node that the product runs on. `redis`: runs on Redis, not on PostgreSQL.
  */
 const peers = {
   'graphile-worker': { program: 'peers/graphile-worker.mjs', newNode: true },
