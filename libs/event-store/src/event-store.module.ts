@@ -3,6 +3,7 @@ import {
   FactoryProvider,
   Global,
   Inject,
+  Logger,
   Module,
   ModuleMetadata,
   OnApplicationShutdown,
@@ -11,6 +12,7 @@ import {
 import type { Client, Pool } from 'pg';
 import { Doorbell } from './doorbell';
 import { Feed, Watermark } from './feed';
+import { LogTail } from './log-tail';
 import { StreamStore } from './streams';
 
 /** What the store needs of the process: connections of a login that is genledger_writer. */
@@ -31,7 +33,10 @@ export interface EventStoreModuleOptions {
 @Global()
 @Module({})
 export class EventStoreModule implements OnModuleInit, OnApplicationShutdown {
-  constructor(@Inject(Doorbell) private readonly doorbell: Doorbell) {}
+  constructor(
+    @Inject(Doorbell) private readonly doorbell: Doorbell,
+    @Inject(LogTail) private readonly tail: LogTail,
+  ) {}
 
   static forRootAsync(options: EventStoreModuleOptions): DynamicModule {
     const fromStore = <T>(
@@ -53,13 +58,23 @@ export class EventStoreModule implements OnModuleInit, OnApplicationShutdown {
           useFactory: (store: EventStoreConnection, watermark: Watermark) => new Feed(store.pool, watermark),
         },
         {
+          provide: LogTail,
+          inject: [EVENT_STORE, Watermark, Doorbell],
+          useFactory: (store: EventStoreConnection, watermark: Watermark, doorbell: Doorbell) => {
+            const logger = new Logger(LogTail.name);
+            return new LogTail(store.pool, watermark, doorbell, (error) =>
+              logger.error({ message: 'following the log failed; it will be tried again', error }),
+            );
+          },
+        },
+        {
           provide: StreamStore,
           inject: [EVENT_STORE, Doorbell],
           useFactory: (store: EventStoreConnection, doorbell: Doorbell) =>
             new StreamStore(store.pool, { onCommitted: () => doorbell.ring() }),
         },
       ],
-      exports: [EVENT_STORE, Doorbell, Watermark, Feed, StreamStore],
+      exports: [EVENT_STORE, Doorbell, Watermark, Feed, LogTail, StreamStore],
     };
   }
 
@@ -68,6 +83,7 @@ export class EventStoreModule implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.tail.close();
     await this.doorbell.close();
   }
 }

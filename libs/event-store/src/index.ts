@@ -1,6 +1,8 @@
 export { accept, fold, refuse, unchanged } from './decider';
 export type { Decider, Decision, DomainEvent, Recorded } from './decider';
 export { Doorbell } from './doorbell';
+export { eventId, resumePosition } from './event-id';
+export type { LogExtent, ResumeRefusal } from './event-id';
 export {
   appendStatement,
   callOf,
@@ -14,6 +16,7 @@ export type { EventMeta, NewContent, NewEvent } from './event-rows';
 export { EVENT_STORE, EventStoreModule } from './event-store.module';
 export type { EventStoreConnection, EventStoreModuleOptions } from './event-store.module';
 export { Feed, Watermark } from './feed';
+export type { Follower, Interest, News } from './follower';
 export { GroupCommit } from './group-commit';
 export type { BatchCategory, BatchPlan, LoadMode, Statement } from './batch-transaction';
 export type { GroupCommitOptions } from './group-commit';
@@ -27,6 +30,7 @@ export {
   timestampArray,
   uuidArray,
 } from './pg-arrays';
+export { LogTail } from './log-tail';
 export { Projector } from './projector';
 export type { CheckpointOutcome, Fold } from './projector';
 export { CommandRejected, OutcomeUnknown, sqlState, StoreUnavailable, verdictOn } from './sqlstate';
