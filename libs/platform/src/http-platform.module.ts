@@ -3,6 +3,7 @@ import type { DynamicModule, FactoryProvider, ModuleMetadata } from '@nestjs/com
 import { APP_GUARD } from '@nestjs/core';
 import type { Config } from './config';
 import { CursorCodec } from './http/cursor';
+import { EventStreams, STREAM_CLOCK, systemStreamClock } from './http/event-streams';
 import { HEALTH_PROBES, HealthController } from './http/health.controller';
 import type { HealthProbe } from './http/health.controller';
 import { ProcessRoleGuard } from './http/process-role.guard';
@@ -32,13 +33,15 @@ export class PlatformHttpModule {
       providers: [
         { provide: TokenVerifier, useFactory: () => new TokenVerifier(tokenTrust(config)) },
         { provide: CursorCodec, useFactory: () => new CursorCodec(cursorKey(config)) },
+        { provide: STREAM_CLOCK, useValue: systemStreamClock },
+        EventStreams,
         { provide: HEALTH_PROBES, ...(probes ?? { useFactory: () => [] }) },
         { provide: APP_GUARD, useFactory: () => new ProcessRoleGuard(config.roles.has('api')) },
         { provide: APP_GUARD, useClass: AuthGuard },
         // After the guard above: who may not enter learns nothing of a route's parameters.
         { provide: APP_GUARD, useClass: UnknownQueryGuard },
       ],
-      exports: [TokenVerifier, CursorCodec],
+      exports: [TokenVerifier, CursorCodec, EventStreams],
     };
   }
 }
