@@ -15,8 +15,9 @@ import {
   loadConfig,
   serverUrls,
   signToken,
+  STREAM_CLOCK,
 } from '@genledger/platform';
-import type { Config, Role } from '@genledger/platform';
+import type { Config, Role, StreamClock } from '@genledger/platform';
 import { createApp, prepareApp } from '../../apps/server/src/server';
 import { ServerModule } from '../../apps/server/src/server.module';
 import { createTestDatabase, TestDatabase } from './test-database';
@@ -33,6 +34,8 @@ export interface TestAppOptions {
   /** Gets every line of the log, of all levels. */
   readonly log?: (line: string) => void;
   readonly env?: Readonly<Record<string, string>>;
+  /** Time as event streams see it. */
+  readonly streamClock?: StreamClock;
 }
 
 /** Requests of one user over HTTP. */
@@ -107,14 +110,16 @@ async function open(database: TestDatabase, home: string, options: TestAppOption
 async function compose(
   config: Config,
   { adminUrl }: TestDatabase,
-  { generator, leaseMs, log }: TestAppOptions,
+  { generator, leaseMs, log, streamClock }: TestAppOptions,
 ): Promise<NestFastifyApplication> {
-  if (!generator && leaseMs === undefined && !log) return createApp(config, serverUrls(adminUrl));
+  if (!generator && leaseMs === undefined && !log && !streamClock)
+    return createApp(config, serverUrls(adminUrl));
   const testing = Testing.createTestingModule({
     imports: [ServerModule.forRoot(config, serverUrls(adminUrl))],
   });
   if (generator) testing.overrideProvider(IMAGE_GENERATOR).useValue(generator);
   if (leaseMs !== undefined) testing.overrideProvider(JOB_LEASE_MS).useValue(leaseMs);
+  if (streamClock) testing.overrideProvider(STREAM_CLOCK).useValue(streamClock);
   const module = await testing.compile();
   const adapter = createFastifyAdapter({ formLabelledJsonRoutes: ['/api/generate/text-to-image'] });
   const logger = log ? new JsonLogger(createLogger('trace', { write: log })) : (false as const);

@@ -6,14 +6,17 @@ import { QueueJobsHandler } from './commands/queue-jobs';
 import { WORK_JOBS_HANDLERS } from './commands/work-jobs';
 import { GenerationJobs } from './generation-jobs';
 import { BatchQueuer } from './http/batch-queuer';
+import { FeedController } from './http/feed.controller';
 import { JobPresenter } from './http/job-presenter';
 import { JobsController } from './http/jobs.controller';
+import { LiveEvents } from './http/live-events';
 import { ProjectsController } from './http/projects.controller';
 import { StatisticsController } from './http/statistics.controller';
 import { JobStore } from './job-store';
 import { JobProjector } from './processes/job-projector';
 import { JobRescuer } from './processes/job-rescuer';
 import { LogKeeper } from './processes/log-keeper';
+import { EventFeed } from './read-models/event-feed';
 import { JobReader } from './read-models/job-reader';
 import { OUTPUT_LINKS } from './read-models/job-resource';
 import type { OutputLinks } from './read-models/job-resource';
@@ -35,7 +38,7 @@ export class JobsModule {
     return {
       module: JobsModule,
       imports: [CqrsModule, ...imports],
-      controllers: [JobsController, StatisticsController, ProjectsController],
+      controllers: [JobsController, FeedController, StatisticsController, ProjectsController],
       providers: [
         {
           provide: OUTPUT_LINKS,
@@ -45,6 +48,8 @@ export class JobsModule {
         JobStore,
         JobReader,
         StatisticsReader,
+        EventFeed,
+        LiveEvents,
         JobPresenter,
         BatchQueuer,
         GenerationJobs,

@@ -1,11 +1,12 @@
 import { Client, Pool } from 'pg';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver';
-import { Doorbell, Feed, Watermark } from '@genledger/event-store';
+import { Doorbell, Feed, LogTail, Watermark } from '@genledger/event-store';
 import { Actor, Database, newId, serverUrls } from '@genledger/platform';
 import { explainEverything, Plan, PlanNode, plansOf } from '../../../test/support/explained';
 import { createTestDatabase, TestDatabase } from '../../../test/support/test-database';
 import { actorMeta } from './commands/actor-meta';
 import { JobStore } from './job-store';
+import { EventFeed } from './read-models/event-feed';
 import { GenerationJobRow } from './read-models/generation-job.entity';
 import { JobFilter, JobReader } from './read-models/job-reader';
 import { newJob, WORKER } from './testing/job-fixtures';
@@ -278,5 +279,55 @@ describe('the log', () => {
     const plans = await plansOn('events_', () => reader.history(user(1), jobs[0]!.id));
     const ways = [...waysInto(plans, 'events_')];
     expect(ways).toEqual([expect.stringMatching(/^events_\d{4}_\d{2}_pkey$/)]);
+  });
+
+  describe('followed live', () => {
+    const onError = (error: unknown): never => {
+      throw error;
+    };
+    let tail: LogTail;
+    beforeAll(() => (tail = new LogTail(database.writer, new Watermark(database.writer), doorbell, onError)));
+    afterAll(() => tail.close());
+
+    it('by a user, is read on by the index of positions, and looked at by it', async () => {
+      const following = await new EventFeed(database, tail).ofUser(user(1), `1:${JOBS - 5_000}`);
+      if (following.status !== 'following') throw new Error(following.status);
+      const { pages } = following;
+      const follower = tail.follow({ userId: user(2).userId });
+      await follower.next();
+      let told = 0;
+      const plans = await plansOn('events_', async () => {
+        const page = await pages.next();
+        told = 'events' in page ? page.events.length : 0;
+        const heard = follower.next();
+        await store.submit({
+          id: newId(),
+          userId: user(2).userId,
+          meta: META,
+          command: { type: 'queue', job: newJob(), actor: { userId: user(2).userId, role: 'user' } },
+        });
+        await heard;
+      });
+      pages.close();
+      expect(told).toBe(32);
+      expect(plans).toHaveLength(2);
+      const { rows } = await superuser.query<{ partition: string }>(
+        `select split_part(tableoid::regclass::text, '.', 2) as partition
+           from genledger.events group by 1 having count(*) > 1000`,
+      );
+      expect(rows.length).toBeGreaterThan(0);
+      for (const { partition } of rows)
+        expect(waysInto(plans, partition)).toEqual(new Set([`${partition}_position_idx`]));
+      expect(nodeTypes(plans.slice(0, 1))).not.toContain('Sort');
+    });
+
+    it('by a job, is read from one partition', async () => {
+      const { jobs } = await reader.list(user(1), {}, 1);
+      const following = await new EventFeed(database, tail).ofJob(user(1), jobs[0]!.id, undefined);
+      if (following.status !== 'following') throw new Error(following.status);
+      const plans = await plansOn('events_', () => following.pages.next());
+      following.pages.close();
+      expect([...waysInto(plans, 'events_')]).toEqual([expect.stringMatching(/^events_\d{4}_\d{2}_pkey$/)]);
+    });
   });
 });

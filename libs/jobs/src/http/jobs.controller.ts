@@ -1,4 +1,16 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Patch, Post, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Patch,
+  Post,
+  Query,
+  Res,
+} from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -8,9 +20,11 @@ import {
   CursorCodec,
   IdempotencyKey,
   IdParam,
+  prefersEventStream,
   Problem,
+  TokenExpiresAt,
 } from '@genledger/platform';
-import type { Actor } from '@genledger/platform';
+import type { Actor, EventStream } from '@genledger/platform';
 import {
   AddJobOutputs,
   CancelJobs,
@@ -24,11 +38,13 @@ import type { JobResource } from '../read-models/job-resource';
 import { GetJob, GetJobHistory, ListJobs } from '../read-models/queries';
 import { BatchQueuer, BatchAnswer } from './batch-queuer';
 import { historyEvent, HistoryEvent } from '../read-models/history-event';
+import { ApiHistoryOrStream, LAST_EVENT_ID } from './event-stream-docs';
 import { JobPresenter } from './job-presenter';
 import { outcomeProblem } from './job-problems';
 import { fingerprintOf, jobFilterOf, jobRequestOf } from './job-requests';
 import { AddOutputsDto, ChangeJobDto, CreateBatchDto, CreateJobDto, TransitionJobDto } from './jobs.dto';
 import { ListJobsDto } from './list-jobs.dto';
+import { LiveEvents } from './live-events';
 
 interface Page<T> {
   readonly data: readonly T[];
@@ -47,6 +63,7 @@ export class JobsController {
     @Inject(CursorCodec) private readonly cursors: CursorCodec,
     @Inject(JobPresenter) private readonly presenter: JobPresenter,
     @Inject(BatchQueuer) private readonly batches: BatchQueuer,
+    @Inject(LiveEvents) private readonly live: LiveEvents,
   ) {}
 
   /** Queues a job. 201 with the job; a repeated Idempotency-Key gets the same answer again. */
@@ -95,12 +112,21 @@ export class JobsController {
     return found(await this.queries.execute(new GetJob(actor, id)));
   }
 
-  /** The job's history, oldest first. A deleted job's is still here. */
+  /** The job's history, oldest first, or its events as they happen. A deleted job's are still here. */
   @Get(':id/events')
+  @ApiHeader(LAST_EVENT_ID)
+  @ApiHistoryOrStream()
   async events(
     @CurrentActor() actor: Actor,
+    @TokenExpiresAt() expiresAt: number | undefined,
     @IdParam() id: string,
-  ): Promise<{ data: readonly HistoryEvent[] }> {
+    @Headers('accept') accept: string | undefined,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<{ data: readonly HistoryEvent[] } | EventStream | undefined> {
+    void reply.header('vary', 'Authorization, Accept');
+    if (prefersEventStream(accept, 'application/json'))
+      return this.live.ofJob({ actor, expiresAt, reply }, id, lastEventId);
     return { data: found(await this.queries.execute(new GetJobHistory(actor, id))).map(historyEvent) };
   }
 

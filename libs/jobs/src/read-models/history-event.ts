@@ -2,6 +2,7 @@ import type { StoredEvent } from '@genledger/event-store';
 
 /** An event of a history on the wire. `content` is what was written by people; null once it is erased. */
 export interface HistoryEvent {
+  readonly job_id: string;
   readonly type: string;
   readonly version: number;
   readonly position: number;
@@ -14,6 +15,7 @@ export interface HistoryEvent {
 
 export function historyEvent(event: StoredEvent): HistoryEvent {
   return {
+    job_id: event.stream_id,
     type: event.type,
     version: event.version,
     position: event.position,
