@@ -8,6 +8,7 @@ const FILES = [
   '1764000002000-jobs',
   '1764000003000-uploads',
   '1764000004000-leaner-paths',
+  '1764000005000-time-travel',
 ];
 
 type MigrationClass = new () => MigrationInterface & { readonly name: string };

@@ -92,6 +92,7 @@ create table genledger.events (
 alter table genledger.events enable row level security;
 alter table genledger.events force row level security;
 CREATE INDEX events_position ON ONLY genledger.events USING btree ("position");
+CREATE INDEX events_user_ranges ON ONLY genledger.events USING brin (user_id uuid_bloom_ops) WITH (pages_per_range='32');
 CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON genledger.events FOR EACH ROW EXECUTE FUNCTION genledger.refuse_change();
 CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON genledger.events FOR EACH STATEMENT EXECUTE FUNCTION genledger.refuse_change();
 create policy audit on genledger.events for select to genledger_auditor using (true);
@@ -352,6 +353,7 @@ create table genledger.ticks (
 );
 alter table genledger.ticks enable row level security;
 alter table genledger.ticks force row level security;
+CREATE INDEX ticks_at ON genledger.ticks USING btree (at, "position");
 create policy anyone on genledger.ticks for select to authenticated, genledger_auditor using (true);
 create policy writer on genledger.ticks for all to genledger_writer using (true) with check (true);
 grant delete, insert, select on genledger.ticks to genledger_writer;
@@ -934,6 +936,19 @@ begin
   return least(highest, coalesce(bound, highest));
 end $function$;
 grant execute on function genledger.read_watermark() to genledger_writer;
+
+CREATE OR REPLACE FUNCTION genledger.record_tick(p_position bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_catalog.pg_advisory_xact_lock(hashtext('genledger.record_tick'));
+  insert into genledger.ticks (position, at)
+  select p_position, greatest(clock_timestamp(), max(t.at)) from genledger.ticks t
+  having coalesce(max(t.position), 0) < p_position;
+end $function$;
+grant execute on function genledger.record_tick(bigint) to genledger_writer;
 
 CREATE OR REPLACE FUNCTION genledger.refuse_change()
  RETURNS trigger

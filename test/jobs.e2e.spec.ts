@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Response } from 'supertest';
+import type { HistoryEvent, JobResource } from '@genledger/jobs';
 import { newId } from '@genledger/platform';
 import { ObjectStorage, UploadSweeper } from '@genledger/uploads';
 import { ALICE, BOB, Caller, startApp, TestApp } from './support/app';
@@ -431,6 +432,22 @@ describe('POST /v1/jobs/{id}/outputs', () => {
     expect(added.body.data.map(({ position }: { position: number }) => position)).toEqual([1, 3]);
   });
 
+  it('shows the files, and the images that could not be made, as of a moment', async () => {
+    const id = await queue(alice, { prompt: 'forbidden', number_of_images: 2 });
+    const done = unsigned(await finished(alice, id));
+    await alice.post(`/v1/jobs/${id}/outputs`, { outputs: [{ upload_id: await upload(alice) }] });
+    const history = (await alice.get(`/v1/jobs/${id}/events`)).body.data as HistoryEvent[];
+    const asOf = async (type: string) => {
+      const { position } = history.find((event) => event.type === type)!;
+      return (await alice.get(`/v1/jobs/${id}?as_of=${position}`)).body;
+    };
+    expect(await asOf('JobStarted')).toMatchObject({ status: 'running', outputs: [], output_errors: [] });
+    expect(unsigned(await asOf('JobSucceeded'))).toEqual(done);
+    const added = await read(alice, id);
+    expect(unsigned(await asOf('JobOutputAdded'))).toEqual(unsigned(added));
+    expect(added.output_errors).toEqual([{ position: 2, code: 'content_policy_violation' }]);
+  });
+
   it('refuses files of others, and jobs that have not succeeded', async () => {
     const id = await queue(alice, { prompt: 'x' });
     await finished(alice, id);
@@ -447,6 +464,11 @@ describe('POST /v1/jobs/{id}/outputs', () => {
     );
   });
 });
+
+/** A job without the links to its files, which are of the moment. */
+function unsigned({ outputs, ...job }: JobResource): object {
+  return { ...job, outputs: outputs.map(({ url: _, url_expires_at: _until, ...output }) => output) };
+}
 
 describe('what people write', () => {
   it('is neither in the log of events nor in that of the server', async () => {

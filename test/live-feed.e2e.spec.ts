@@ -4,6 +4,7 @@ import { EventStreams, newId, PULSE_MS } from '@genledger/platform';
 import type { Role } from '@genledger/platform';
 import { exchange, expectProblem, requestBytes } from '../libs/platform/src/testing/http-exchange';
 import { Caller, startApp, TestApp } from './support/app';
+import { eraseContents } from './support/erase-contents';
 import { EventSource, EventSourceOptions } from './support/event-source';
 import { ManualClock } from './support/manual-clock';
 import { until } from './support/until';
@@ -108,7 +109,7 @@ describe('GET /v1/jobs/{id}/events as a stream', () => {
   it('shows erased texts as null, as the history does', async () => {
     const user = await someone();
     const id = await queue(user, { tags: ['secret'] });
-    await app.superuser.query('delete from genledger.contents where stream_id = $1', [id]);
+    await eraseContents(app.superuser, id);
     await user.post(`/v1/jobs/${id}/cancel`);
     const source = await listen(user, `/v1/jobs/${id}/events`);
     await source.untilClosed();

@@ -14,6 +14,8 @@ export interface JobStores {
   readonly projector: JobProjector;
   /** Sees behind row-level security. */
   readonly superuser: Client;
+  /** What DATABASE_URL holds. */
+  readonly adminUrl: string;
   /** Another process's store on the same database. */
   openStore(): JobStore;
   project(userId: string): Promise<string>;
@@ -53,6 +55,7 @@ export async function openJobStores(): Promise<JobStores> {
     statistics: new StatisticsReader(database),
     projector,
     superuser,
+    adminUrl: testDatabase.adminUrl,
     openStore,
     project: (userId) =>
       insert(`insert into genledger.projects (id, user_id, name) values ($1, $2, 'spring')`, userId),

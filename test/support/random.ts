@@ -8,3 +8,10 @@ export function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** A seed of its own for each run, on the screen; TEST_SEED repeats one. */
+export function printedSeed(spec: string): number {
+  const seed = Number(process.env.TEST_SEED ?? Date.now() & 0x7fffffff);
+  process.stdout.write(`${spec}: TEST_SEED=${seed}\n`);
+  return seed;
+}

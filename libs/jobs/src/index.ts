@@ -13,7 +13,20 @@ export { QueueJobs } from './commands/queue-jobs';
 export type { QueuedJob } from './commands/queue-jobs';
 export { GenerationJobs, JobRefused } from './generation-jobs';
 export { idempotencyKey } from './admission';
+export { parseAsOf } from './read-models/as-of';
+export type { AsOf } from './read-models/as-of';
 export type { HistoryEvent } from './read-models/history-event';
+export { readJobHistory, readJobHistoryAsOf } from './read-models/job-history';
+export type { NoPast } from './read-models/job-history';
+export { tellJob } from './read-models/job-story';
+export type { JobStory, StoryStep } from './read-models/job-story';
+export { LogClock } from './read-models/log-clock';
+export {
+  GetJobAsOf,
+  GetJobCostsAsOf,
+  GetJobStatisticsAsOf,
+  GetJobSummaryAsOf,
+} from './read-models/past-queries';
 export { JobPresenter } from './http/job-presenter';
 export { outcomeProblem } from './http/job-problems';
 export { fingerprintOf } from './http/job-requests';

@@ -1,50 +1,11 @@
 import * as fc from 'fast-check';
 import { ABSENT, evolve, isLive, isTerminal, JobState } from './job';
-import { JobEvent, RecordedJobEvent } from './job-events';
+import type { JobEvent } from './job-events';
 import type { JobCommand } from './job-commands';
-import { decide } from './job.decider';
 import { commandsFor } from './testing/job-arbitraries';
-import { OWNER_ID, T0 } from './testing/job-fixtures';
+import { START, step, steps, Walk, walkAll } from './testing/job-walks';
 
 const RUNS = { numRuns: 1_000 };
-
-/** A command and how long after the one before it comes. */
-type Step = { readonly command: JobCommand; readonly afterMs: number };
-
-interface Walk {
-  readonly state: JobState;
-  readonly history: readonly RecordedJobEvent[];
-  readonly now: number;
-}
-
-const START: Walk = { state: ABSENT, history: [], now: T0 };
-
-const steps = fc.array(
-  fc.record<Step>({ command: commandsFor(), afterMs: fc.constantFrom(0, 1, 5_000, 40_000) }),
-  { minLength: 1, maxLength: 25 },
-);
-
-function step(walk: Walk, { command, afterMs }: Step): Walk & { readonly events: readonly JobEvent[] } {
-  const now = walk.now + afterMs;
-  const { events } = decide(walk.state, command, now);
-  let { state } = walk;
-  const history = [...walk.history];
-  for (const event of events) {
-    const recorded = {
-      ...event,
-      version: history.length + 1,
-      recordedAt: now,
-      userId: OWNER_ID,
-    } as RecordedJobEvent;
-    history.push(recorded);
-    state = evolve(state, recorded);
-  }
-  return { state, history, now, events };
-}
-
-function walkAll(all: readonly Step[]): Walk {
-  return all.reduce<Walk>((walk, next) => step(walk, next), START);
-}
 
 const isEnd = (event: JobEvent): boolean => ['JobSucceeded', 'JobFailed', 'JobCanceled'].includes(event.type);
 

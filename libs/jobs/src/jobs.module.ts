@@ -20,6 +20,10 @@ import { EventFeed } from './read-models/event-feed';
 import { JobReader } from './read-models/job-reader';
 import { OUTPUT_LINKS } from './read-models/job-resource';
 import type { OutputLinks } from './read-models/job-resource';
+import { LogClock } from './read-models/log-clock';
+import { PastJobReader } from './read-models/past-job-reader';
+import { PAST_QUERY_HANDLERS } from './read-models/past-queries';
+import { PastStatisticsReader } from './read-models/past-statistics-reader';
 import { JOB_QUERY_HANDLERS } from './read-models/queries';
 import { StatisticsReader } from './read-models/statistics-reader';
 
@@ -50,6 +54,9 @@ export class JobsModule {
         StatisticsReader,
         EventFeed,
         LiveEvents,
+        LogClock,
+        PastJobReader,
+        PastStatisticsReader,
         JobPresenter,
         BatchQueuer,
         GenerationJobs,
@@ -60,6 +67,7 @@ export class JobsModule {
         ...CHANGE_JOBS_HANDLERS,
         ...WORK_JOBS_HANDLERS,
         ...JOB_QUERY_HANDLERS,
+        ...PAST_QUERY_HANDLERS,
       ],
       exports: [GenerationJobs, JobProjector, JobRescuer, LogKeeper, JobPresenter, OUTPUT_LINKS, CqrsModule],
     };

@@ -9,6 +9,8 @@ import { JobStore } from './job-store';
 import { EventFeed } from './read-models/event-feed';
 import { GenerationJobRow } from './read-models/generation-job.entity';
 import { JobFilter, JobReader } from './read-models/job-reader';
+import { LogClock } from './read-models/log-clock';
+import { PastStatisticsReader } from './read-models/past-statistics-reader';
 import { newJob, WORKER } from './testing/job-fixtures';
 
 jest.setTimeout(60_000);
@@ -272,6 +274,20 @@ describe('the log', () => {
     expect(read).toBe(100);
     expect([...waysInto(plans, 'events_')].filter((way) => !/_position_idx$/.test(way))).toEqual([]);
     expect(nodeTypes(plans)).not.toContain('Sort');
+  });
+
+  it('is added up for a user by the block ranges that have something of theirs, for an auditor in order', async () => {
+    const past = new PastStatisticsReader(database, new LogClock(database, new Watermark(database.writer)));
+    const auditor: Actor = { userId: newId(), role: 'auditor' };
+    for (const [actor, index] of [
+      [user(1), /_user_id_idx$/],
+      [auditor, /_position_idx$/],
+    ] as const) {
+      const plans = await plansOn('events_', () => past.statistics(actor, { position: JOBS }));
+      const ways = [...waysInto(plans, 'events_')];
+      expect(ways).toContainEqual(expect.stringMatching(index));
+      expect(ways).not.toContain('Seq Scan');
+    }
   });
 
   it("gives a job's history from one partition", async () => {

@@ -1,6 +1,7 @@
 import { Problem } from '@genledger/platform';
 import type { ProblemCode } from '@genledger/platform';
 import type { JobItemRefusal, JobOutcome } from '../job-item';
+import type { NoPast } from '../read-models/job-history';
 
 interface Answer {
   readonly code: ProblemCode;
@@ -61,4 +62,23 @@ export function outcomeProblem(outcome: JobOutcome): Problem | undefined {
     case 'conflict':
       return blockedProblem();
   }
+}
+
+/** Why there is nothing to show as of then. */
+export function noPastProblem(reason: NoPast): Problem {
+  switch (reason) {
+    case 'absent':
+      return new Problem('not-found');
+    case 'not_created_yet':
+      return new Problem('not-created-yet', 'The job had not been queued by then');
+    case 'in_the_future':
+      return notPastProblem('The time is still to come');
+    case 'beyond_the_log':
+      return notPastProblem('The log is not settled up to that position');
+  }
+}
+
+function notPastProblem(detail: string): Problem {
+  const code = 'out-of-range';
+  return new Problem(code, detail, { errors: [{ pointer: '#/as_of', code, detail }] });
 }

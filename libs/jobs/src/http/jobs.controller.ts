@@ -35,12 +35,14 @@ import {
 import { QueueJobs } from '../commands/queue-jobs';
 import type { JobOutcome } from '../job-item';
 import type { JobResource } from '../read-models/job-resource';
+import { GetJobAsOf } from '../read-models/past-queries';
 import { GetJob, GetJobHistory, ListJobs } from '../read-models/queries';
+import { JobAsOfDto } from './as-of.dto';
 import { BatchQueuer, BatchAnswer } from './batch-queuer';
 import { historyEvent, HistoryEvent } from '../read-models/history-event';
 import { ApiHistoryOrStream, LAST_EVENT_ID } from './event-stream-docs';
 import { JobPresenter } from './job-presenter';
-import { outcomeProblem } from './job-problems';
+import { noPastProblem, outcomeProblem } from './job-problems';
 import { fingerprintOf, jobFilterOf, jobRequestOf } from './job-requests';
 import { AddOutputsDto, ChangeJobDto, CreateBatchDto, CreateJobDto, TransitionJobDto } from './jobs.dto';
 import { ListJobsDto } from './list-jobs.dto';
@@ -107,9 +109,17 @@ export class JobsController {
     return { data: jobs, has_more: next !== null, next_cursor };
   }
 
+  /** The job, or the job as it was. */
   @Get(':id')
-  async get(@CurrentActor() actor: Actor, @IdParam() id: string): Promise<JobResource> {
-    return found(await this.queries.execute(new GetJob(actor, id)));
+  async get(
+    @CurrentActor() actor: Actor,
+    @IdParam() id: string,
+    @Query() { as_of }: JobAsOfDto,
+  ): Promise<JobResource> {
+    if (!as_of) return found(await this.queries.execute(new GetJob(actor, id)));
+    const past = await this.queries.execute(new GetJobAsOf(actor, id, as_of));
+    if (past.status !== 'found') throw noPastProblem(past.status);
+    return past.job;
   }
 
   /** The job's history, oldest first, or its events as they happen. A deleted job's are still here. */

@@ -2,7 +2,6 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsString, Length, MaxLength } from 'class-validator';
 import { IsTimestamp, QueryInt } from '@genledger/platform';
 import { JOB_KINDS, JOB_STATUSES } from '../job-events';
-import { COST_GROUPS } from '../read-models/statistics-reader';
 import { IsId, Optional } from './job-validators';
 
 export class ListJobsDto {
@@ -58,11 +57,4 @@ export class ListJobsDto {
   @Optional()
   @IsTimestamp()
   created_before?: string;
-}
-
-export class CostsDto {
-  @ApiPropertyOptional({ enum: COST_GROUPS, default: 'day' })
-  @Optional()
-  @IsIn(COST_GROUPS)
-  group_by?: (typeof COST_GROUPS)[number];
 }

@@ -3,9 +3,20 @@ import { QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentActor } from '@genledger/platform';
 import type { Actor } from '@genledger/platform';
+import { GetJobCostsAsOf, GetJobStatisticsAsOf, GetJobSummaryAsOf } from '../read-models/past-queries';
+import type { SumsAsOf } from '../read-models/past-statistics-reader';
 import { GetJobCosts, GetJobStatistics, GetJobSummary } from '../read-models/queries';
 import type { JobCost, JobStatistic, JobSummary } from '../read-models/statistics-reader';
-import { CostsDto } from './list-jobs.dto';
+import { CostsDto, SumsDto } from './as-of.dto';
+import { noPastProblem } from './job-problems';
+
+/** `as_of_…` only where the sums are those of a moment. */
+interface Sums<T> {
+  readonly data: readonly T[];
+  readonly as_of_position?: number;
+  /** Of the tick that stands for the time that was asked for; null: a position was, or no tick is that old. */
+  readonly as_of_time?: string | null;
+}
 
 /** Sums of the caller's jobs, exact at once. `cost_basis` says whether deleted jobs count. */
 @ApiTags('statistics')
@@ -17,30 +28,41 @@ export class StatisticsController {
   @Get('statistics')
   async statistics(
     @CurrentActor() actor: Actor,
-  ): Promise<{ cost_basis: 'listed'; data: readonly JobStatistic[] }> {
-    return { cost_basis: 'listed', data: await this.queries.execute(new GetJobStatistics(actor)) };
+    @Query() { as_of }: SumsDto,
+  ): Promise<{ cost_basis: 'listed' } & Sums<JobStatistic>> {
+    const sums = as_of
+      ? sumsAsOf(await this.queries.execute(new GetJobStatisticsAsOf(actor, as_of)))
+      : { data: await this.queries.execute(new GetJobStatistics(actor)) };
+    return { cost_basis: 'listed', ...sums };
   }
 
   @Get('summary')
   async summary(
     @CurrentActor() actor: Actor,
-  ): Promise<{ cost_basis: 'listed'; data: readonly JobSummary[] }> {
-    return { cost_basis: 'listed', data: await this.queries.execute(new GetJobSummary(actor)) };
+    @Query() { as_of }: SumsDto,
+  ): Promise<{ cost_basis: 'listed' } & Sums<JobSummary>> {
+    const sums = as_of
+      ? sumsAsOf(await this.queries.execute(new GetJobSummaryAsOf(actor, as_of)))
+      : { data: await this.queries.execute(new GetJobSummary(actor)) };
+    return { cost_basis: 'listed', ...sums };
   }
 
   /** Incurred cost: what was spent, deleted jobs included. */
   @Get('costs')
   async costs(
     @CurrentActor() actor: Actor,
-    @Query() { group_by = 'day' }: CostsDto,
-  ): Promise<{
-    cost_basis: 'incurred';
-    group_by: string;
-    total_incurred_cents: number;
-    data: readonly JobCost[];
-  }> {
-    const data = await this.queries.execute(new GetJobCosts(actor, group_by));
-    const total_incurred_cents = data.reduce((sum, { incurred_cents }) => sum + incurred_cents, 0);
-    return { cost_basis: 'incurred', group_by, total_incurred_cents, data };
+    @Query() { group_by = 'day', as_of }: CostsDto,
+  ): Promise<{ cost_basis: 'incurred'; group_by: string; total_incurred_cents: number } & Sums<JobCost>> {
+    const sums = as_of
+      ? sumsAsOf(await this.queries.execute(new GetJobCostsAsOf(actor, group_by, as_of)))
+      : { data: await this.queries.execute(new GetJobCosts(actor, group_by)) };
+    const total_incurred_cents = sums.data.reduce((sum, { incurred_cents }) => sum + incurred_cents, 0);
+    return { cost_basis: 'incurred', group_by, total_incurred_cents, ...sums };
   }
+}
+
+function sumsAsOf<T>(answer: SumsAsOf<T>): Sums<T> {
+  if (answer.status !== 'found') throw noPastProblem(answer.status);
+  const { position, tickAt } = answer.point;
+  return { as_of_position: position, as_of_time: tickAt, data: answer.data };
 }

@@ -51,10 +51,7 @@ export class LogKeeper implements OnApplicationBootstrap, OnApplicationShutdown 
   async recordTick(): Promise<void> {
     const position = await this.watermark.read();
     if (position <= this.lastTick) return;
-    await this.database.write(
-      `insert into genledger.ticks (position, at) values ($1, clock_timestamp()) on conflict (position) do nothing`,
-      [position],
-    );
+    await this.database.write(`select genledger.record_tick($1)`, [position]);
     this.lastTick = position;
   }
 

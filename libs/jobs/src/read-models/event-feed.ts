@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { LogTail, resumePosition, STORED_EVENT_COLUMNS } from '@genledger/event-store';
+import { LogTail, resumePosition, STORED_EVENT_COLUMNS, WITH_CONTENT } from '@genledger/event-store';
 import type { ResumeRefusal, StoredEvent } from '@genledger/event-store';
 import { Database } from '@genledger/platform';
 import type { Actor } from '@genledger/platform';
@@ -94,7 +94,7 @@ export class EventFeed {
       this.database.read(actor, (query) =>
         query<StoredEvent>(
           `select ${STORED_EVENT_COLUMNS} from genledger.events e
-             left join genledger.contents c on c.stream_id = e.stream_id and c.version = e.version
+             ${WITH_CONTENT}
             where ${condition} limit ${PAGE}`,
           values,
         ),

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { STORED_EVENT_COLUMNS, WITH_CONTENT } from '@genledger/event-store';
 import type { StoredEvent } from '@genledger/event-store';
 import { Database, idFloor } from '@genledger/platform';
 import type { Actor, Query } from '@genledger/platform';
 import type { JobKind, JobOutput, JobOutputError, JobStatus } from '../job-events';
 import { GENERATION_JOB_COLUMNS, GenerationJobRow } from './generation-job.entity';
+import { readJobHistory } from './job-history';
 import { JobResource, jobResource, OUTPUT_LINKS } from './job-resource';
 import type { OutputLinks } from './job-resource';
 import { replayJob } from './replay';
@@ -51,9 +51,12 @@ export class JobReader {
       ]);
       const row = rows[0];
       if (!row) return null;
-      const incomplete =
-        row.status === 'succeeded' &&
-        outputs.length < Number(row.effective_parameters['number_of_images'] ?? 0);
+      // An image that failed leaves a gap: at the end, or below files that were added later.
+      const places = Math.max(
+        Number(row.effective_parameters['number_of_images'] ?? 0),
+        outputs.at(-1)?.position ?? 0,
+      );
+      const incomplete = row.status === 'succeeded' && outputs.length < places;
       return {
         row,
         // The second statement may see a result that the first one did not.
@@ -117,17 +120,8 @@ export class JobReader {
     return (await this.get(actor, id))?.outputs ?? null;
   }
 
-  /** A job's events, oldest first, with the texts that have not been erased; null where there are none to see. */
-  async history(actor: Actor, id: string): Promise<StoredEvent[] | null> {
-    const events = await this.database.read(actor, (query) =>
-      query<StoredEvent>(
-        `select ${STORED_EVENT_COLUMNS} from genledger.events e
-           ${WITH_CONTENT}
-          where e.stream_id = $1 order by e.version`,
-        [id],
-      ),
-    );
-    return events.length > 0 ? events : null;
+  history(actor: Actor, id: string): Promise<StoredEvent[] | null> {
+    return readJobHistory(this.database, actor, id);
   }
 
   /** 1: next. Counted over everyone's jobs, which the actor may not see: a number, no rows. */

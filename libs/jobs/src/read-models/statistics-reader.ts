@@ -32,7 +32,7 @@ export interface JobCost {
   readonly charges: number;
 }
 
-const COST_COLUMNS: Readonly<Record<CostGroup, string>> = {
+export const COST_COLUMNS: Readonly<Record<CostGroup, string>> = {
   day: 'day::text',
   project: 'project_id::text',
   mode: 'mode',
@@ -88,11 +88,12 @@ export class StatisticsReader {
   }
 }
 
-function scope(actor: Actor): string {
+/** Whose rows an actor's sums are made of, with `parameters` as its values. */
+export function scope(actor: Actor): string {
   return seesAll(actor) ? 'true' : 'user_id = $1';
 }
 
-function parameters(actor: Actor): string[] {
+export function parameters(actor: Actor): string[] {
   return seesAll(actor) ? [] : [actor.userId];
 }
 

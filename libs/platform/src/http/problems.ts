@@ -22,6 +22,7 @@ const TABLE = {
   'link-expired': { status: 403, title: 'The link has expired' },
   'invalid-signature': { status: 403, title: 'The link is not genuine' },
   'not-found': { status: 404, title: 'There is no such thing' },
+  'not-created-yet': { status: 404, title: 'It did not exist yet' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'not-acceptable': { status: 406, title: 'No acceptable representation' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
