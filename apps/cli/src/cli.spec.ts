@@ -92,6 +92,27 @@ describe('genledger token', () => {
   });
 });
 
+describe('genledger replay', () => {
+  const id = '01a1fb8b-a344-75c0-baf8-a3d0783612f8';
+
+  it.each([
+    [[], "missing required argument 'job-id'"],
+    [['17'], 'job-id "17": a UUID in lower case is wanted'],
+    [[id.toUpperCase()], 'a UUID in lower case is wanted'],
+    [[id, id], 'too many arguments'],
+    [[id, '--as-of'], "option '--as-of <moment>' argument missing"],
+    [[id, '--as-of', 'yesterday'], '--as-of "yesterday": a position like 17 or a time like'],
+    [[id, '--as-of', '2026-01-31'], '--as-of "2026-01-31"'],
+  ])('refuses %j before it reaches for a database', async (argv, said) => {
+    const { code, out, err } = await line.run(['replay', ...argv], {
+      DATABASE_URL: 'postgres://127.0.0.1:1/db',
+    });
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(said);
+    expect(err).not.toContain('nothing listens');
+  });
+});
+
 describe('genledger demo', () => {
   it.each([
     [['--images', '0'], '--images "0": a whole number from 1 to 10 is wanted'],
@@ -110,8 +131,8 @@ describe('a database that is given', () => {
     ['another kind of URL', 'mysql://u:hidden@h/db', 'DATABASE_URL=(not shown'],
     ['a port where nothing listens', 'postgres://u:hidden@127.0.0.1:1/db', 'nothing listens on 127.0.0.1:1'],
   ])('is refused with one line and 2: %s', async (_what, DATABASE_URL, said) => {
-    for (const command of ['migrate', 'verify']) {
-      const { code, out, err } = await line.run([command], { DATABASE_URL });
+    for (const argv of [['migrate'], ['verify'], ['replay', alice]]) {
+      const { code, out, err } = await line.run(argv, { DATABASE_URL });
       expect([code, out]).toEqual([2, '']);
       expect(err).toContain(said);
       expect(err).not.toContain('hidden');

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { ConfigError, ROLES } from '@genledger/platform';
 import { demo } from './demo';
 import { migrate } from './migrate';
+import { replay } from './replay';
 import { CommandFailed, Terminal } from './terminal';
 import { token } from './token';
 import { verify } from './verify';
@@ -47,6 +48,12 @@ function programOn(terminal: Terminal): Command {
   command(program, 'verify')
     .description('hold the whole database and its files against the invariants of the ledger')
     .action((options: { json?: true }) => verify(terminal, options));
+
+  command(program, 'replay')
+    .description('tell the story of a job from its events: who, what, why, how long, at what cost')
+    .argument('<job-id>', 'whose story it is')
+    .option('--as-of <moment>', 'only up to a position of the log, or to an RFC 3339 time')
+    .action((id: string, options: { asOf?: string; json?: true }) => replay(terminal, id, options));
 
   command(program, 'demo')
     .description('run a text-to-image job from the request to the files, on a database of its own')

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { serverUrls, startEmbeddedPostgres } from '@genledger/platform';
+import { Database, serverUrls, startEmbeddedPostgres } from '@genledger/platform';
 import type { Config, ServerUrls } from '@genledger/platform';
 import { CommandFailed } from './terminal';
 
@@ -35,6 +35,25 @@ export async function openTargetDatabase(
       ? serverUrls(databaseUrl)
       : { writerUrl: databaseAppUrl, readerUrl: databaseAppUrl };
   return { adminUrl: databaseUrl, logins, isEmbedded: false, close: () => Promise.resolve() };
+}
+
+/** Connections of the server's own logins. The caller ends them by `onApplicationShutdown`. */
+export async function connectMigrated({ logins }: Pick<TargetDatabase, 'logins'>): Promise<Database> {
+  const database = new Database(logins);
+  try {
+    await database.connect();
+    return database;
+  } catch (error) {
+    await database.onApplicationShutdown();
+    // The logins are made by the first migration.
+    const { code, message } = error as { code?: string; message: string };
+    if (code !== '28P01' && code !== '28000' && code !== '42P01' && !/genledger migrate/.test(message))
+      throw error;
+    throw new CommandFailed(
+      'the database is not migrated, or not for this version: run "genledger migrate" first',
+      2,
+    );
+  }
 }
 
 async function reach(url: string): Promise<void> {

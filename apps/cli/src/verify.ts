@@ -1,9 +1,9 @@
 import { verifyLedger } from '@genledger/jobs';
-import { Database, environmentWithFile, loadConfig } from '@genledger/platform';
+import { environmentWithFile, loadConfig } from '@genledger/platform';
 import type { ReportProgress, VerificationResult } from '@genledger/platform';
 import { openStorage, verifyStoredObjects } from '@genledger/uploads';
 import { count, progressOn } from './progress';
-import { openTargetDatabase } from './target-database';
+import { connectMigrated, openTargetDatabase } from './target-database';
 import { CommandFailed, Terminal } from './terminal';
 
 /** `genledger verify`: every invariant, whether it holds, and whom it does not hold for. */
@@ -18,9 +18,8 @@ export async function verify(terminal: Terminal, { json }: { json?: true }): Pro
   };
   const results: VerificationResult[] = [];
   try {
-    const database = new Database(target.logins);
+    const database = await connectMigrated(target);
     try {
-      await database.connect().catch(refuseUnmigrated);
       results.push(...(await verifyLedger(database, report)));
       results.push(...(await verifyStoredObjects(database, storage, report)));
     } finally {
@@ -37,17 +36,6 @@ export async function verify(terminal: Terminal, { json }: { json?: true }): Pro
   if (failed.length > 0)
     throw new CommandFailed(`${failed.length} of ${results.length} invariants do not hold`);
   if (!json) terminal.out(`All ${results.length} invariants hold.\n`);
-}
-
-function refuseUnmigrated(error: unknown): never {
-  // The logins are made by the first migration.
-  const { code, message } = error as { code?: string; message: string };
-  if (code !== '28P01' && code !== '28000' && code !== '42P01' && !/genledger migrate/.test(message))
-    throw error;
-  throw new CommandFailed(
-    'the database is not migrated, or not for this version: run "genledger migrate" first',
-    2,
-  );
 }
 
 function describe({ invariant, statement, holds, checked, offenders, examples }: VerificationResult): string {
