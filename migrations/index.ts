@@ -9,6 +9,7 @@ const FILES = [
   '1764000003000-uploads',
   '1764000004000-leaner-paths',
   '1764000005000-time-travel',
+  '1764000006000-job-ends',
 ];
 
 type MigrationClass = new () => MigrationInterface & { readonly name: string };

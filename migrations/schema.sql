@@ -530,6 +530,20 @@ AS $function$
 $function$;
 grant execute on function genledger.end_stuck_announcers(interval) to genledger_writer;
 
+CREATE OR REPLACE FUNCTION genledger.ended_jobs(p_after bigint, p_upto bigint)
+ RETURNS TABLE(id uuid)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+  -- events.tally: the statuses left and entered; from 3 on they are terminal (genledger.job_status).
+  select e.stream_id from genledger.events e
+   where e.position > p_after and e.position <= p_upto and e.tally[2] >= 3 and e.tally[1] <> e.tally[2]
+$function$;
+grant execute on function genledger.ended_jobs(bigint,bigint) to genledger_writer;
+
 CREATE OR REPLACE FUNCTION genledger.ensure_partitions(p_from timestamp with time zone, p_to timestamp with time zone)
  RETURNS integer
  LANGUAGE plpgsql

@@ -36,6 +36,7 @@ export type { JobEvent, JobEventType, JobKind, JobOutput, JobOutputError, JobSta
 export type { JobOutcome } from './job-item';
 export { JobsModule } from './jobs.module';
 export { priceInCents } from './prices';
+export { DeadlineEnforcer } from './processes/deadline-enforcer';
 export { JobProjector } from './processes/job-projector';
 export { JobRescuer } from './processes/job-rescuer';
 export { LogKeeper } from './processes/log-keeper';

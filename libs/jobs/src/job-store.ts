@@ -138,6 +138,14 @@ export class JobStore {
     );
     return rows;
   }
+
+  /** Queued jobs whose deadline has passed. */
+  async overdueJobs(max: number): Promise<string[]> {
+    const { rows } = await this.pool.query<{ id: string }>(`select id from genledger.overdue_jobs($1)`, [
+      max,
+    ]);
+    return rows.map(({ id }) => id);
+  }
 }
 
 function onlyExternal(kinds: readonly JobKind[]): JobKind[] {

@@ -123,7 +123,7 @@ describe('the lifecycle of a job', () => {
     },
     release: { ...gone, queued: LOST, running: 'JobReleased', ...terminal(LOST) },
     expire_lease: { ...gone, queued: '-', running: 'JobLeaseExpired', ...terminal('-') },
-    miss_deadline: { ...gone, queued: 'JobFailed', running: 'JobFailed', ...terminal('-') },
+    miss_deadline: { ...gone, queued: 'JobFailed', running: '-', ...terminal('-') },
     cancel: {
       ...gone,
       queued: 'JobCanceled',
@@ -465,6 +465,13 @@ describe('a deadline', () => {
       .when(COMMANDS.miss_deadline, { now: T0 + 4_999 })
       .thenRefused('invalid_transition');
     given([queued()]).when(COMMANDS.miss_deadline).thenRefused('invalid_transition');
+  });
+
+  it('does not end a job that was started in time, but one that is queued again after it', () => {
+    const history = [queued({ deadline }), started()];
+    expect(inBrief(history, COMMANDS.miss_deadline, T0 + 5_000)).toBe('-');
+    const { events } = decide(given(history).state(), COMMANDS.release, T0);
+    expect(inBrief([...history, ...events], COMMANDS.miss_deadline, T0 + 5_000)).toBe('JobFailed');
   });
 });
 

@@ -62,7 +62,8 @@ export function decide(state: JobState, command: JobCommand, now: number): JobDe
     case 'expire_lease':
       return expireLease(job, command.leaseToken, command.retryAfterMs, now);
     case 'miss_deadline':
-      if (isTerminal(job.status)) return unchanged();
+      // Whoever looked for overdue jobs may have seen it before it was started in time.
+      if (job.status !== 'queued') return unchanged();
       if (job.deadline === null || job.deadline > now) return refuse('invalid_transition');
       return accept(failed(job, 'deadline_exceeded', null));
     case 'cancel':

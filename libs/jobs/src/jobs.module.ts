@@ -13,6 +13,7 @@ import { LiveEvents } from './http/live-events';
 import { ProjectsController } from './http/projects.controller';
 import { StatisticsController } from './http/statistics.controller';
 import { JobStore } from './job-store';
+import { DeadlineEnforcer } from './processes/deadline-enforcer';
 import { JobProjector } from './processes/job-projector';
 import { JobRescuer } from './processes/job-rescuer';
 import { LogKeeper } from './processes/log-keeper';
@@ -62,6 +63,7 @@ export class JobsModule {
         GenerationJobs,
         JobProjector,
         JobRescuer,
+        DeadlineEnforcer,
         LogKeeper,
         QueueJobsHandler,
         ...CHANGE_JOBS_HANDLERS,

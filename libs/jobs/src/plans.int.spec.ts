@@ -221,6 +221,25 @@ describe('commands', () => {
   });
 });
 
+describe('deadlines', () => {
+  it('looking for overdue jobs walks the index of deadlines, without sorting', async () => {
+    // The jobs of this table have none: all but these cost the index nothing.
+    const { rowCount } = await superuser.query(`
+      update genledger.job_states set deadline = clock_timestamp() - random() * interval '1 hour'
+       where id in (select id from genledger.job_states where status = 'queued' order by id limit 200)`);
+    expect(rowCount).toBe(200);
+    const { rows } = await superuser.query(
+      `select reltuples::int as entries from pg_class where oid = 'genledger.job_states_deadline'::regclass`,
+    );
+    expect(rows).toEqual([{ entries: 0 }]);
+    let found = 0;
+    const plans = await plansOn('job_states', async () => (found = (await store.overdueJobs(50)).length));
+    expect(found).toBe(50);
+    expect(waysInto(plans, 'job_states')).toEqual(new Set(['job_states_deadline']));
+    expect(nodeTypes(plans)).not.toContain('Sort');
+  });
+});
+
 describe('lists, newest first,', () => {
   it.each<[string, JobFilter, string, string]>([
     ['of a user', {}, 'job_requests', 'job_requests_by_user'],
@@ -288,6 +307,13 @@ describe('the log', () => {
       expect(ways).toContainEqual(expect.stringMatching(index));
       expect(ways).not.toContain('Seq Scan');
     }
+  });
+
+  it('tells which jobs ended from the index of positions', async () => {
+    const plans = await plansOn('events_', () =>
+      database.write(`select id from genledger.ended_jobs($1, $2)`, [JOBS - 500, JOBS]),
+    );
+    expect([...waysInto(plans, 'events_')].filter((way) => !/_position_idx$/.test(way))).toEqual([]);
   });
 
   it("gives a job's history from one partition", async () => {
