@@ -7,6 +7,7 @@ import {
   Module,
   ModuleMetadata,
   OnApplicationShutdown,
+  OnModuleDestroy,
   OnModuleInit,
 } from '@nestjs/common';
 import type { Client, Pool } from 'pg';
@@ -14,6 +15,7 @@ import { Doorbell } from './doorbell';
 import { Feed, Watermark } from './feed';
 import { LogTail } from './log-tail';
 import { StreamStore } from './streams';
+import { WatermarkWatch } from './watermark-watch';
 
 /** What the store needs of the process: connections of a login that is genledger_writer. */
 export interface EventStoreConnection {
@@ -32,10 +34,11 @@ export interface EventStoreModuleOptions {
 
 @Global()
 @Module({})
-export class EventStoreModule implements OnModuleInit, OnApplicationShutdown {
+export class EventStoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   constructor(
     @Inject(Doorbell) private readonly doorbell: Doorbell,
     @Inject(LogTail) private readonly tail: LogTail,
+    @Inject(WatermarkWatch) private readonly watch: WatermarkWatch,
   ) {}
 
   static forRootAsync(options: EventStoreModuleOptions): DynamicModule {
@@ -52,6 +55,11 @@ export class EventStoreModule implements OnModuleInit, OnApplicationShutdown {
         { provide: EVENT_STORE, inject: options.inject ?? [], useFactory: options.useFactory },
         { provide: Doorbell, ...fromStore((store) => new Doorbell(() => store.openSession())) },
         { provide: Watermark, ...fromStore((store) => new Watermark(store.pool)) },
+        {
+          provide: WatermarkWatch,
+          inject: [Watermark, Doorbell],
+          useFactory: (watermark: Watermark, doorbell: Doorbell) => new WatermarkWatch(watermark, doorbell),
+        },
         {
           provide: Feed,
           inject: [EVENT_STORE, Watermark],
@@ -74,12 +82,17 @@ export class EventStoreModule implements OnModuleInit, OnApplicationShutdown {
             new StreamStore(store.pool, { onCommitted: () => doorbell.ring() }),
         },
       ],
-      exports: [EVENT_STORE, Doorbell, Watermark, Feed, LogTail, StreamStore],
+      exports: [EVENT_STORE, Doorbell, Watermark, WatermarkWatch, Feed, LogTail, StreamStore],
     };
   }
 
   async onModuleInit(): Promise<void> {
     await this.doorbell.open();
+  }
+
+  /** Before the HTTP server closes, which waits for the requests that wait. */
+  onModuleDestroy(): void {
+    this.watch.close();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -45,3 +45,5 @@ export type {
   StreamAppend,
   VersionConflict,
 } from './streams';
+export { Wait } from './wait';
+export { WatermarkWatch } from './watermark-watch';

@@ -37,9 +37,11 @@ export type { JobOutcome } from './job-item';
 export { JobsModule } from './jobs.module';
 export { priceInCents } from './prices';
 export { DeadlineEnforcer } from './processes/deadline-enforcer';
+export { JobAwaiter } from './processes/job-awaiter';
 export { JobProjector } from './processes/job-projector';
 export { JobRescuer } from './processes/job-rescuer';
 export { LogKeeper } from './processes/log-keeper';
+export { AwaitJob } from './read-models/await-job';
 export { GenerationJobRow } from './read-models/generation-job.entity';
 export type { JobOutputResource, JobResource, OutputLinks } from './read-models/job-resource';
 export {

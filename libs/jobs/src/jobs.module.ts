@@ -10,14 +10,18 @@ import { FeedController } from './http/feed.controller';
 import { JobPresenter } from './http/job-presenter';
 import { JobsController } from './http/jobs.controller';
 import { LiveEvents } from './http/live-events';
+import { PositionGate } from './http/min-position';
 import { ProjectsController } from './http/projects.controller';
 import { StatisticsController } from './http/statistics.controller';
 import { JobStore } from './job-store';
 import { DeadlineEnforcer } from './processes/deadline-enforcer';
+import { JobAwaiter } from './processes/job-awaiter';
 import { JobProjector } from './processes/job-projector';
 import { JobRescuer } from './processes/job-rescuer';
 import { LogKeeper } from './processes/log-keeper';
 import { EventFeed } from './read-models/event-feed';
+import { AwaitJobHandler } from './read-models/await-job';
+import { AwaitPositionHandler } from './read-models/await-position';
 import { JobReader } from './read-models/job-reader';
 import { OUTPUT_LINKS } from './read-models/job-resource';
 import type { OutputLinks } from './read-models/job-resource';
@@ -60,16 +64,20 @@ export class JobsModule {
         PastStatisticsReader,
         JobPresenter,
         BatchQueuer,
+        PositionGate,
         GenerationJobs,
         JobProjector,
         JobRescuer,
         DeadlineEnforcer,
+        JobAwaiter,
         LogKeeper,
         QueueJobsHandler,
         ...CHANGE_JOBS_HANDLERS,
         ...WORK_JOBS_HANDLERS,
         ...JOB_QUERY_HANDLERS,
         ...PAST_QUERY_HANDLERS,
+        AwaitJobHandler,
+        AwaitPositionHandler,
       ],
       exports: [GenerationJobs, JobProjector, JobRescuer, LogKeeper, JobPresenter, OUTPUT_LINKS, CqrsModule],
     };

@@ -29,6 +29,8 @@ export type { HealthProbe } from './http/health.controller';
 export { IdParam, IdPipe } from './http/id-param';
 export { IdempotencyKey, parseIdempotencyKey } from './http/idempotency-key';
 export { createOpenApiDocument, setupOpenApi } from './http/openapi';
+export { ApiPreferWait, parsePreferredWait, PreferWait } from './http/preferred-wait';
+export type { PreferredWait } from './http/preferred-wait';
 export { Problem, PROBLEM_MEDIA_TYPE, PROBLEMS } from './http/problems';
 export type { ProblemBody, ProblemCode, ProblemItem, ProblemOptions } from './http/problems';
 export { QueryBoolean, QueryInt, QueryMap } from './http/query-parameters';

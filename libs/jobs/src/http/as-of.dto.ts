@@ -6,6 +6,7 @@ import { parseAsOf } from '../read-models/as-of';
 import type { AsOf } from '../read-models/as-of';
 import { COST_GROUPS } from '../read-models/statistics-reader';
 import { Optional } from './job-validators';
+import { MinPositionDto } from './min-position';
 
 /** A query parameter that is a position of the log or an RFC 3339 timestamp, read as {@link AsOf}. */
 function QueryAsOf(): PropertyDecorator {
@@ -30,7 +31,7 @@ const AS_OF_FORMS = {
   pattern: '^(\\d{1,15}|\\d{4}-\\d{2}-\\d{2}T\\S+)$',
 } as const;
 
-export class JobAsOfDto {
+export class JobAsOfDto extends MinPositionDto {
   @ApiPropertyOptional({
     ...AS_OF_FORMS,
     description:
@@ -43,7 +44,7 @@ export class JobAsOfDto {
   as_of?: AsOf;
 }
 
-export class SumsDto {
+export class SumsDto extends MinPositionDto {
   @ApiPropertyOptional({
     ...AS_OF_FORMS,
     description:

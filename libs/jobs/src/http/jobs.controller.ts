@@ -15,16 +15,18 @@ import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
+  ApiPreferWait,
   CurrentActor,
   currentRequestId,
   CursorCodec,
   IdempotencyKey,
   IdParam,
   prefersEventStream,
+  PreferWait,
   Problem,
   TokenExpiresAt,
 } from '@genledger/platform';
-import type { Actor, EventStream } from '@genledger/platform';
+import type { Actor, EventStream, PreferredWait } from '@genledger/platform';
 import {
   AddJobOutputs,
   CancelJobs,
@@ -34,6 +36,7 @@ import {
 } from '../commands/change-jobs';
 import { QueueJobs } from '../commands/queue-jobs';
 import type { JobOutcome } from '../job-item';
+import { AwaitJob } from '../read-models/await-job';
 import type { JobResource } from '../read-models/job-resource';
 import { GetJobAsOf } from '../read-models/past-queries';
 import { GetJob, GetJobHistory, ListJobs } from '../read-models/queries';
@@ -41,12 +44,14 @@ import { JobAsOfDto } from './as-of.dto';
 import { BatchQueuer, BatchAnswer } from './batch-queuer';
 import { historyEvent, HistoryEvent } from '../read-models/history-event';
 import { ApiHistoryOrStream, LAST_EVENT_ID } from './event-stream-docs';
+import { ApiCreateJob } from './create-job.openapi';
 import { JobPresenter } from './job-presenter';
 import { noPastProblem, outcomeProblem } from './job-problems';
 import { fingerprintOf, jobFilterOf, jobRequestOf } from './job-requests';
 import { AddOutputsDto, ChangeJobDto, CreateBatchDto, CreateJobDto, TransitionJobDto } from './jobs.dto';
 import { ListJobsDto } from './list-jobs.dto';
 import { LiveEvents } from './live-events';
+import { PositionGate } from './min-position';
 
 interface Page<T> {
   readonly data: readonly T[];
@@ -66,15 +71,20 @@ export class JobsController {
     @Inject(JobPresenter) private readonly presenter: JobPresenter,
     @Inject(BatchQueuer) private readonly batches: BatchQueuer,
     @Inject(LiveEvents) private readonly live: LiveEvents,
+    @Inject(PositionGate) private readonly gate: PositionGate,
   ) {}
 
-  /** Queues a job. 201 with the job; a repeated Idempotency-Key gets the same answer again. */
+  /**
+   * Queues a job. 201 with the job; a repeated Idempotency-Key gets the same answer again. A client that prefers to wait
+   * gets the job as it is after the wait.
+   */
   @Post()
-  @ApiHeader({ name: 'Idempotency-Key', required: false })
+  @ApiCreateJob()
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreateJobDto,
     @IdempotencyKey() key: string | undefined,
+    @PreferWait() wait: PreferredWait | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JobResource> {
     const request = jobRequestOf(body);
@@ -84,7 +94,8 @@ export class JobsController {
     );
     const job = await this.presenter.queued(actor, queued!);
     void reply.header('location', job.urls.self);
-    return job;
+    // Deleted meanwhile: it was queued all the same.
+    return (await this.awaited(actor, job, wait, reply)) ?? job;
   }
 
   /** Queues up to 10,000 jobs: an outcome an item, in order. */
@@ -101,7 +112,8 @@ export class JobsController {
 
   @Get()
   async list(@CurrentActor() actor: Actor, @Query() query: ListJobsDto): Promise<Page<JobResource>> {
-    const { cursor, limit = DEFAULT_LIMIT, ...filter } = query;
+    await this.gate.passed(query);
+    const { cursor, limit = DEFAULT_LIMIT, min_position: _, ...filter } = query;
     const binding = { userId: actor.userId, filter: { list: 'jobs', ...filter } };
     const before = cursor === undefined ? undefined : this.cursors.decode<{ id: string }>(cursor, binding).id;
     const { jobs, next } = await this.queries.execute(new ListJobs(actor, jobFilterOf(query), limit, before));
@@ -109,17 +121,24 @@ export class JobsController {
     return { data: jobs, has_more: next !== null, next_cursor };
   }
 
-  /** The job, or the job as it was. */
+  /** The job, or the job as it was. A client that prefers to wait gets the job as it is after the wait. */
   @Get(':id')
+  @ApiPreferWait()
   async get(
     @CurrentActor() actor: Actor,
     @IdParam() id: string,
-    @Query() { as_of }: JobAsOfDto,
+    @Query() query: JobAsOfDto,
+    @PreferWait() wait: PreferredWait | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JobResource> {
-    if (!as_of) return found(await this.queries.execute(new GetJob(actor, id)));
-    const past = await this.queries.execute(new GetJobAsOf(actor, id, as_of));
-    if (past.status !== 'found') throw noPastProblem(past.status);
-    return past.job;
+    await this.gate.passed(query);
+    if (query.as_of) {
+      const past = await this.queries.execute(new GetJobAsOf(actor, id, query.as_of));
+      if (past.status !== 'found') throw noPastProblem(past.status);
+      return past.job;
+    }
+    const job = found(await this.queries.execute(new GetJob(actor, id)));
+    return found(await this.awaited(actor, job, wait, reply));
   }
 
   /** The job's history, oldest first, or its events as they happen. A deleted job's are still here. */
@@ -199,6 +218,18 @@ export class JobsController {
     const [outcome] = await this.commands.execute(new DeleteJobs(actor, [id], currentRequestId()));
     if (outcome!.status === 'unchanged') throw new Problem('not-found');
     refuse(outcome!);
+  }
+
+  private async awaited(
+    actor: Actor,
+    job: JobResource,
+    wait: PreferredWait | undefined,
+    reply: FastifyReply,
+  ): Promise<JobResource | null> {
+    if (!wait) return job;
+    void reply.header('preference-applied', `wait=${wait.seconds}`);
+    if (job.completed_at !== null) return job;
+    return this.queries.execute(new AwaitJob(actor, job.id, wait.seconds * 1_000, wait.hungUp));
   }
 
   private async change(

@@ -3,8 +3,9 @@ import { IsIn, IsString, Length, MaxLength } from 'class-validator';
 import { IsTimestamp, QueryInt } from '@genledger/platform';
 import { JOB_KINDS, JOB_STATUSES } from '../job-events';
 import { IsId, Optional } from './job-validators';
+import { MinPositionDto } from './min-position';
 
-export class ListJobsDto {
+export class ListJobsDto extends MinPositionDto {
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: 20 })
   @Optional()
   @QueryInt({ min: 1, max: 100 })

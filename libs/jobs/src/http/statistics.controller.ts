@@ -9,6 +9,7 @@ import { GetJobCosts, GetJobStatistics, GetJobSummary } from '../read-models/que
 import type { JobCost, JobStatistic, JobSummary } from '../read-models/statistics-reader';
 import { CostsDto, SumsDto } from './as-of.dto';
 import { noPastProblem } from './job-problems';
+import { PositionGate } from './min-position';
 
 /** `as_of_…` only where the sums are those of a moment. */
 interface Sums<T> {
@@ -22,14 +23,19 @@ interface Sums<T> {
 @ApiTags('statistics')
 @Controller('v1')
 export class StatisticsController {
-  constructor(@Inject(QueryBus) private readonly queries: QueryBus) {}
+  constructor(
+    @Inject(QueryBus) private readonly queries: QueryBus,
+    @Inject(PositionGate) private readonly gate: PositionGate,
+  ) {}
 
   /** Listed cost: what the jobs that still exist have cost. */
   @Get('statistics')
   async statistics(
     @CurrentActor() actor: Actor,
-    @Query() { as_of }: SumsDto,
+    @Query() query: SumsDto,
   ): Promise<{ cost_basis: 'listed' } & Sums<JobStatistic>> {
+    await this.gate.passed(query);
+    const { as_of } = query;
     const sums = as_of
       ? sumsAsOf(await this.queries.execute(new GetJobStatisticsAsOf(actor, as_of)))
       : { data: await this.queries.execute(new GetJobStatistics(actor)) };
@@ -39,8 +45,10 @@ export class StatisticsController {
   @Get('summary')
   async summary(
     @CurrentActor() actor: Actor,
-    @Query() { as_of }: SumsDto,
+    @Query() query: SumsDto,
   ): Promise<{ cost_basis: 'listed' } & Sums<JobSummary>> {
+    await this.gate.passed(query);
+    const { as_of } = query;
     const sums = as_of
       ? sumsAsOf(await this.queries.execute(new GetJobSummaryAsOf(actor, as_of)))
       : { data: await this.queries.execute(new GetJobSummary(actor)) };
@@ -51,8 +59,10 @@ export class StatisticsController {
   @Get('costs')
   async costs(
     @CurrentActor() actor: Actor,
-    @Query() { group_by = 'day', as_of }: CostsDto,
+    @Query() query: CostsDto,
   ): Promise<{ cost_basis: 'incurred'; group_by: string; total_incurred_cents: number } & Sums<JobCost>> {
+    await this.gate.passed(query);
+    const { group_by = 'day', as_of } = query;
     const sums = as_of
       ? sumsAsOf(await this.queries.execute(new GetJobCostsAsOf(actor, group_by, as_of)))
       : { data: await this.queries.execute(new GetJobCosts(actor, group_by)) };
