@@ -169,7 +169,7 @@ it('is described', async () => {
       .filter((parameter: { in: string }) => parameter.in === 'header')
       .map((parameter: { name: string }) => parameter.name)
       .sort();
-  expect(headers('/v1/jobs', 'post')).toEqual(['Idempotency-Key', 'Prefer']);
+  expect(headers('/v1/jobs', 'post')).toEqual(['Cancel-After', 'Idempotency-Key', 'Prefer']);
   expect(headers('/v1/jobs/{id}', 'get')).toEqual(['Prefer']);
   expect(Object.keys(body.paths['/v1/jobs'].post.responses['201'].headers as object)).toContain(
     'Preference-Applied',

@@ -8,6 +8,13 @@ const text = (description: string) => ({ description, schema: { type: 'string' }
 export const ApiCreateJob = (): MethodDecorator =>
   applyDecorators(
     ApiHeader({ name: 'Idempotency-Key', required: false }),
+    ApiHeader({
+      name: 'Cancel-After',
+      required: false,
+      description:
+        'Sets `deadline`: so long from now, in seconds or with units (`90`, `1m30s`, `2h`). Not together with `deadline`',
+      schema: { type: 'string', examples: ['1m30s'] },
+    }),
     ApiPreferWait(),
     ApiCreatedResponse({
       description: 'The job',

@@ -15,8 +15,12 @@ const IMAGE_FIELDS = [
   'model',
 ] as const;
 
-/** What a body asks for. @throws Problem `validation-failed` where fields do not go together. */
-export function jobRequestOf(dto: CreateJobDto): JobRequest {
+/**
+ * What a body asks for; `cancelAfter` is the request's Cancel-After, in seconds from now.
+ *
+ * @throws Problem `validation-failed` where fields do not go together.
+ */
+export function jobRequestOf(dto: CreateJobDto, cancelAfter?: number): JobRequest {
   const kind = dto.kind ?? (dto.prompt === undefined ? 'external' : 'text_to_image');
   const errors: ProblemItem[] = [];
   if (kind === 'text_to_image') {
@@ -30,6 +34,8 @@ export function jobRequestOf(dto: CreateJobDto): JobRequest {
       if (dto[field] !== undefined) errors.push(fault(field, 'not-allowed', `${field} is for image jobs`));
     }
   }
+  if (cancelAfter !== undefined && dto.deadline !== undefined)
+    errors.push(fault('deadline', 'not-allowed', 'Cancel-After sets the deadline: one of the two'));
   if (errors.length > 0) throw new Problem('validation-failed', undefined, { errors });
   const { prompt, negative_prompt, number_of_images, aspect_ratio, seed, model } = dto;
   return {
@@ -45,7 +51,7 @@ export function jobRequestOf(dto: CreateJobDto): JobRequest {
     tags: dto.tags,
     priority: dto.priority,
     runAt: time(dto.run_at),
-    deadline: time(dto.deadline),
+    deadline: cancelAfter === undefined ? time(dto.deadline) : Date.now() + cancelAfter * 1_000,
     maxAttempts: dto.max_attempts,
     costCents: dto.cost_cents,
   };

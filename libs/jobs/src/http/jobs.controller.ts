@@ -43,6 +43,7 @@ import { GetJob, GetJobHistory, ListJobs } from '../read-models/queries';
 import { JobAsOfDto } from './as-of.dto';
 import { BatchQueuer, BatchAnswer } from './batch-queuer';
 import { historyEvent, HistoryEvent } from '../read-models/history-event';
+import { CancelAfter } from './cancel-after';
 import { ApiHistoryOrStream, LAST_EVENT_ID } from './event-stream-docs';
 import { ApiCreateJob } from './create-job.openapi';
 import { JobPresenter } from './job-presenter';
@@ -84,11 +85,13 @@ export class JobsController {
     @CurrentActor() actor: Actor,
     @Body() body: CreateJobDto,
     @IdempotencyKey() key: string | undefined,
+    @CancelAfter() cancelAfter: number | undefined,
     @PreferWait() wait: PreferredWait | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JobResource> {
-    const request = jobRequestOf(body);
-    const keyed = this.presenter.key(actor, key, fingerprintOf('POST /v1/jobs', body));
+    const request = jobRequestOf(body, cancelAfter);
+    const sent = cancelAfter === undefined ? body : { ...body, 'cancel-after': cancelAfter };
+    const keyed = this.presenter.key(actor, key, fingerprintOf('POST /v1/jobs', sent));
     const [queued] = await this.commands.execute(
       new QueueJobs(actor, [{ request, key: keyed }], currentRequestId()),
     );
