@@ -66,7 +66,7 @@ export interface LoadedJobs {
 
 /** Calls `visit` with everything that a command refers to, and where the command names it. */
 export function eachTarget(
-  { command }: JobItem,
+  { command }: Pick<JobItem, 'command'>,
   visit: (target: Reference['target'], id: string, pointer: string) => void,
 ): void {
   if (command.type === 'queue') {

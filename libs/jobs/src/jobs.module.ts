@@ -2,12 +2,14 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule, ModuleMetadata, Provider } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { CHANGE_JOBS_HANDLERS } from './commands/change-jobs';
+import { PriceJobsHandler } from './commands/price-jobs';
 import { QueueJobsHandler } from './commands/queue-jobs';
 import { WORK_JOBS_HANDLERS } from './commands/work-jobs';
 import { GenerationJobs } from './generation-jobs';
 import { BatchQueuer } from './http/batch-queuer';
 import { FeedController } from './http/feed.controller';
 import { JobPresenter } from './http/job-presenter';
+import { JobQuotes } from './http/job-quotes';
 import { JobsController } from './http/jobs.controller';
 import { LiveEvents } from './http/live-events';
 import { PositionGate } from './http/min-position';
@@ -64,6 +66,7 @@ export class JobsModule {
         PastStatisticsReader,
         JobPresenter,
         BatchQueuer,
+        JobQuotes,
         PositionGate,
         GenerationJobs,
         JobProjector,
@@ -72,6 +75,7 @@ export class JobsModule {
         JobAwaiter,
         LogKeeper,
         QueueJobsHandler,
+        PriceJobsHandler,
         ...CHANGE_JOBS_HANDLERS,
         ...WORK_JOBS_HANDLERS,
         ...JOB_QUERY_HANDLERS,

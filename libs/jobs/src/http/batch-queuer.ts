@@ -1,28 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { currentRequestId, Problem, validateBody } from '@genledger/platform';
-import type { Actor, ProblemItem } from '@genledger/platform';
+import { currentRequestId, Problem } from '@genledger/platform';
+import type { Actor } from '@genledger/platform';
 import { QueuedJob, QueueJobs } from '../commands/queue-jobs';
 import { jobResource, JobResource, OUTPUT_LINKS } from '../read-models/job-resource';
 import type { OutputLinks } from '../read-models/job-resource';
 import { GetJob } from '../read-models/queries';
+import { readBatch, RefusedItem, refusedItem } from './batch-items';
 import { JobPresenter } from './job-presenter';
 import { outcomeProblem } from './job-problems';
 import { fingerprintOf, jobRequestOf } from './job-requests';
-import { BatchItemDto } from './jobs.dto';
 
 /** One item's answer: 201 with the job, or the status and problem that it alone would have got. */
 export type BatchOutcome =
-  | { readonly index: number; readonly status: 201; readonly job: JobResource }
-  | {
-      readonly index: number;
-      readonly status: number;
-      readonly error: {
-        readonly code: string;
-        readonly detail: string;
-        readonly errors?: readonly ProblemItem[];
-      };
-    };
+  { readonly index: number; readonly status: 201; readonly job: JobResource } | RefusedItem;
 
 export interface BatchAnswer {
   readonly data: readonly BatchOutcome[];
@@ -45,23 +36,15 @@ export class BatchQueuer {
 
   async queue(actor: Actor, bodies: readonly object[], key: string | undefined): Promise<BatchAnswer> {
     const fingerprint = key === undefined ? '' : fingerprintOf('POST /v1/jobs/batch', bodies);
+    const { items, refused } = readBatch(bodies, ({ idempotency_key: own, ...rest }, index) => ({
+      request: jobRequestOf(rest),
+      key:
+        own === undefined
+          ? this.presenter.key(actor, key === undefined ? undefined : `${key}#${index}`, fingerprint)
+          : this.presenter.key(actor, own, fingerprintOf('POST /v1/jobs', rest)),
+    }));
     const outcomes: BatchOutcome[] = [];
-    const items: { index: number; item: QueueJobs['items'][number] }[] = [];
-    bodies.forEach((body, index) => {
-      try {
-        const dto = validateBody(BatchItemDto, body);
-        const { idempotency_key: own, ...rest } = dto;
-        const request = jobRequestOf(rest);
-        const keyed =
-          own === undefined
-            ? this.presenter.key(actor, key === undefined ? undefined : `${key}#${index}`, fingerprint)
-            : this.presenter.key(actor, own, fingerprintOf('POST /v1/jobs', rest));
-        items.push({ index, item: { request, key: keyed } });
-      } catch (error) {
-        if (!(error instanceof Problem)) throw error;
-        outcomes[index] = refused(index, error);
-      }
-    });
+    for (const item of refused) outcomes[item.index] = item;
     const queued = await this.commands.execute(
       new QueueJobs(
         actor,
@@ -80,15 +63,11 @@ export class BatchQueuer {
   private async answer(actor: Actor, index: number, queued: QueuedJob): Promise<BatchOutcome> {
     const { outcome } = queued;
     const problem = outcomeProblem(outcome);
-    if (problem) return refused(index, problem);
+    if (problem) return refusedItem(index, problem);
     const row = queued.row();
     if (row) return { index, status: 201, job: jobResource(row, { outputs: [] }, this.links) };
     const version = outcome.status === 'replayed' ? outcome.version : undefined;
     const job = await this.queries.execute(new GetJob(actor, outcome.id, version));
-    return job ? { index, status: 201, job } : refused(index, new Problem('not-found'));
+    return job ? { index, status: 201, job } : refusedItem(index, new Problem('not-found'));
   }
-}
-
-function refused(index: number, { status, code, message, errors }: Problem): BatchOutcome {
-  return { index, status, error: { code, detail: message, ...(errors && { errors }) } };
 }

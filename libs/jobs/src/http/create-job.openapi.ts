@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiCreatedResponse, ApiHeader } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse } from '@nestjs/swagger';
 import { ApiPreferWait } from '@genledger/platform';
 
 const text = (description: string) => ({ description, schema: { type: 'string' } as const });
@@ -23,4 +23,5 @@ export const ApiCreateJob = (): MethodDecorator =>
         'Preference-Applied': text('The wait that was applied, where one was preferred'),
       },
     }),
+    ApiOkResponse({ description: 'Dry run: what would be queued, and its price' }),
   );

@@ -48,6 +48,7 @@ import { ApiHistoryOrStream, LAST_EVENT_ID } from './event-stream-docs';
 import { ApiCreateJob } from './create-job.openapi';
 import { JobPresenter } from './job-presenter';
 import { noPastProblem, outcomeProblem } from './job-problems';
+import { BatchQuote, DryRunDto, JobQuote, JobQuotes } from './job-quotes';
 import { fingerprintOf, jobFilterOf, jobRequestOf } from './job-requests';
 import { AddOutputsDto, ChangeJobDto, CreateBatchDto, CreateJobDto, TransitionJobDto } from './jobs.dto';
 import { ListJobsDto } from './list-jobs.dto';
@@ -72,6 +73,7 @@ export class JobsController {
     @Inject(JobPresenter) private readonly presenter: JobPresenter,
     @Inject(BatchQueuer) private readonly batches: BatchQueuer,
     @Inject(LiveEvents) private readonly live: LiveEvents,
+    @Inject(JobQuotes) private readonly quotes: JobQuotes,
     @Inject(PositionGate) private readonly gate: PositionGate,
   ) {}
 
@@ -84,12 +86,17 @@ export class JobsController {
   async create(
     @CurrentActor() actor: Actor,
     @Body() body: CreateJobDto,
+    @Query() { dry_run }: DryRunDto,
     @IdempotencyKey() key: string | undefined,
     @CancelAfter() cancelAfter: number | undefined,
     @PreferWait() wait: PreferredWait | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JobResource> {
+  ): Promise<JobResource | JobQuote> {
     const request = jobRequestOf(body, cancelAfter);
+    if (dry_run) {
+      void reply.status(200);
+      return this.quotes.one(actor, request);
+    }
     const sent = cancelAfter === undefined ? body : { ...body, 'cancel-after': cancelAfter };
     const keyed = this.presenter.key(actor, key, fingerprintOf('POST /v1/jobs', sent));
     const [queued] = await this.commands.execute(
@@ -108,9 +115,10 @@ export class JobsController {
   createBatch(
     @CurrentActor() actor: Actor,
     @Body() body: CreateBatchDto,
+    @Query() { dry_run }: DryRunDto,
     @IdempotencyKey() key: string | undefined,
-  ): Promise<BatchAnswer> {
-    return this.batches.queue(actor, body.jobs, key);
+  ): Promise<BatchAnswer | BatchQuote> {
+    return dry_run ? this.quotes.batch(actor, body.jobs) : this.batches.queue(actor, body.jobs, key);
   }
 
   @Get()
