@@ -5,6 +5,8 @@ export interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
   readonly 'Index Name'?: string;
+  /** What bounds the scan; what is only compared row by row is not in it. */
+  readonly 'Index Cond'?: string;
   readonly Plans?: readonly PlanNode[];
 }
 

@@ -236,6 +236,8 @@ describe('deadlines', () => {
     const plans = await plansOn('job_states', async () => (found = (await store.overdueJobs(50)).length));
     expect(found).toBe(50);
     expect(waysInto(plans, 'job_states')).toEqual(new Set(['job_states_deadline']));
+    const [scan] = plans.flatMap(({ nodes }) => scansOf(nodes, 'job_states'));
+    expect(scan?.['Index Cond']).toMatch(/deadline <=/);
     expect(nodeTypes(plans)).not.toContain('Sort');
   });
 });
