@@ -36,6 +36,12 @@ export function isUrlOf(text: string, protocols: readonly string[]): boolean {
   return protocols.includes(url.protocol) && url.host !== '';
 }
 
+/** Whether an absolute URL names a user or a password. */
+export function hasCredentials(text: string): boolean {
+  const { username, password } = new URL(text);
+  return username !== '' || password !== '';
+}
+
 /**
  * Whether the text is a PostgreSQL URL. Its host may be empty or a `?host=/run/postgresql`, so that a socket can
  * be named.

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { canonicalStorageUrl, isPostgresUrl, isUrlOf } from './config-urls';
+import { canonicalStorageUrl, hasCredentials, isPostgresUrl, isUrlOf } from './config-urls';
 import { nearest } from './nearest';
 
 export const PROCESS_ROLES = ['api', 'worker', 'projector', 'scheduler'] as const;
@@ -10,7 +10,8 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const POSTGRES_URL = 'a URL like postgres://user:password@host:5432/database';
-const IMAGE_URL = 'a URL that starts with http:// or https://';
+const WEB_URL = 'a URL that starts with http:// or https://';
+const PROVIDER_URL = `${WEB_URL}, without a user or password (the key is IMAGE_PROVIDER_KEY)`;
 const STORAGE_URLS = 'file:<directory>, or s3://bucket?endpoint=https://…&region=…';
 
 const port = z
@@ -54,7 +55,10 @@ const storageUrl = z.string().transform((text, context): string => {
   return z.NEVER;
 });
 
-const webUrl = z.string().refine((text) => isUrlOf(text, ['http:', 'https:']), IMAGE_URL);
+const webUrl = z.string().refine((text) => isUrlOf(text, ['http:', 'https:']), WEB_URL);
+const providerUrl = z
+  .string()
+  .refine((text) => isUrlOf(text, ['http:', 'https:']) && !hasCredentials(text), PROVIDER_URL);
 const postgresUrl = z.string().refine(isPostgresUrl, POSTGRES_URL);
 const line = (allowed: string) =>
   z.string().refine((text) => text.trim() !== '' && !/[\r\n\0]/.test(text), allowed);
@@ -75,8 +79,12 @@ export const environment = z.object({
   JWKS_URL: webUrl.optional(),
   JWT_ISSUER: line('the exact value of the claim iss').default('genledger'),
   JWT_AUDIENCE: line('the exact value of the claim aud').default('authenticated'),
-  IMAGE_PROVIDER_URL: webUrl.optional(),
-  IMAGE_PROVIDER_KEY: line('the key of the image provider, on one line').optional(),
+  IMAGE_PROVIDER_URL: providerUrl.optional(),
+  // It travels in a header: what has no place there would be quoted in the error that says so.
+  IMAGE_PROVIDER_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'the key of the image provider: visible ASCII characters, no spaces')
+    .optional(),
   IMAGE_PROVIDER_MODEL: line('the name of a model').optional(),
   NATS_URL: z
     .string()

@@ -88,6 +88,13 @@ describe('loadConfig', () => {
     [{ DATABASE_URL: 'mysql://root:hunter2@db/x' }, 'DATABASE_URL', 'postgres://'],
     [{ DATABASE_APP_URL: 'postgres://db/x' }, 'DATABASE_APP_URL is given without DATABASE_URL'],
     [{ IMAGE_PROVIDER_KEY: 'k' }, 'IMAGE_PROVIDER_KEY is given without IMAGE_PROVIDER_URL'],
+    [{ IMAGE_PROVIDER_URL: 'images.example/v1' }, 'IMAGE_PROVIDER_URL="images.example/v1"', 'https://'],
+    [
+      { IMAGE_PROVIDER_URL: 'https://user:hunter2@images.example' },
+      'IMAGE_PROVIDER_URL',
+      'IMAGE_PROVIDER_KEY',
+    ],
+    [{ IMAGE_PROVIDER_URL: 'https://i', IMAGE_PROVIDER_KEY: 'two words' }, 'IMAGE_PROVIDER_KEY', 'no spaces'],
     [{ JWT_SECRET: 'too short' }, 'JWT_SECRET', 'at least 32 bytes'],
     [{ JWT_SECRET: 'x'.repeat(32), JWKS_URL: 'https://keys' }, 'JWT_SECRET and JWKS_URL exclude each other'],
     [{ JWKS_URL: 'keys.json' }, 'JWKS_URL="keys.json"', 'https://'],
@@ -103,6 +110,8 @@ describe('loadConfig', () => {
     { JWT_SECRET: 'hunter2' },
     { DATABASE_URL: 'mysql://root:hunter2@db/x' },
     { NATS_URL: 'x://u:hunter2@h' },
+    { IMAGE_PROVIDER_URL: 'https://u:hunter2@h' },
+    { IMAGE_PROVIDER_URL: 'https://h', IMAGE_PROVIDER_KEY: 'hunter2\u2028' },
   ])('never prints the secret of %j', (env) => {
     expect(refusal(env)).not.toContain('hunter2');
   });
