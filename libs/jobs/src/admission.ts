@@ -3,7 +3,7 @@ import type { RequestContent } from './job-events';
 import type { IdempotencyKey } from './job-item';
 import type { NewJob } from './job-commands';
 import { priceInCents } from './prices';
-import { effectiveParameters, TextToImageRequest } from './text-to-image';
+import { DEFAULT_MODEL, effectiveParameters, TextToImageRequest } from './text-to-image';
 
 /** A job as a caller asks for it; validated in shape, not yet priced. Times are ms since 1970. */
 export interface JobRequest {
@@ -25,10 +25,10 @@ export interface JobRequest {
 
 const DEFAULT_MAX_ATTEMPTS = 3;
 
-/** Prices a request and fills in what it leaves open. */
-export function admit(request: JobRequest): NewJob {
+/** Prices a request and fills in what it leaves open; `imageModel` is what image jobs run with that name no model. */
+export function admit(request: JobRequest, imageModel = DEFAULT_MODEL): NewJob {
   const { prompt, negative_prompt, ...requested } = request.textToImage ?? { prompt: undefined };
-  const effective = request.textToImage ? effectiveParameters(requested) : null;
+  const effective = request.textToImage ? effectiveParameters(requested, imageModel) : null;
   return {
     kind: request.kind,
     mode: request.mode ?? request.kind,

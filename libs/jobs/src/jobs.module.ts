@@ -33,9 +33,12 @@ import { PAST_QUERY_HANDLERS } from './read-models/past-queries';
 import { PastStatisticsReader } from './read-models/past-statistics-reader';
 import { JOB_QUERY_HANDLERS } from './read-models/queries';
 import { StatisticsReader } from './read-models/statistics-reader';
+import { DEFAULT_MODEL, IMAGE_MODEL } from './text-to-image';
 
 export interface JobsModuleOptions {
   readonly imports?: ModuleMetadata['imports'];
+  /** What image jobs run with; the generators are another context's matter. The built-in painter where not given. */
+  readonly imageModel?: string;
   /** Where the files of outputs can be fetched: another context's matter, bound where the modules are composed. */
   readonly outputLinks: {
     readonly inject?: Provider[];
@@ -45,12 +48,17 @@ export interface JobsModuleOptions {
 
 @Module({})
 export class JobsModule {
-  static forRoot({ imports = [], outputLinks }: JobsModuleOptions): DynamicModule {
+  static forRoot({
+    imports = [],
+    imageModel = DEFAULT_MODEL,
+    outputLinks,
+  }: JobsModuleOptions): DynamicModule {
     return {
       module: JobsModule,
       imports: [CqrsModule, ...imports],
       controllers: [JobsController, FeedController, StatisticsController, ProjectsController],
       providers: [
+        { provide: IMAGE_MODEL, useValue: imageModel },
         {
           provide: OUTPUT_LINKS,
           inject: (outputLinks.inject ?? []) as never[],

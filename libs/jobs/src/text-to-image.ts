@@ -7,7 +7,10 @@ export type AspectRatio = (typeof ASPECT_RATIOS)[number];
 
 export const MAX_IMAGES = 10;
 export const MAX_SEED = 2_147_483_647;
+/** The built-in painter: what jobs run with where no other model is set up. */
 export const DEFAULT_MODEL = 'painter-1';
+/** Injection token of the one model that new jobs run with. */
+export const IMAGE_MODEL = Symbol('IMAGE_MODEL');
 /** Longest prompt, in UTF-16 units: what the largest image APIs take. */
 export const MAX_PROMPT = 32_000;
 
@@ -30,12 +33,12 @@ export interface EffectiveParameters {
   readonly model: string;
 }
 
-/** What is asked for, and a default for what is not: one image, square, a seed of our choosing. */
-export function effectiveParameters(request: RequestedParameters): EffectiveParameters {
+/** What is asked for, and a default for what is not: one image, square, a seed of our choosing, the server's model. */
+export function effectiveParameters(request: RequestedParameters, imageModel: string): EffectiveParameters {
   return {
     number_of_images: request.number_of_images ?? 1,
     aspect_ratio: request.aspect_ratio ?? '1:1',
     seed: request.seed ?? randomInt(MAX_SEED),
-    model: request.model ?? DEFAULT_MODEL,
+    model: request.model ?? imageModel,
   };
 }

@@ -10,6 +10,7 @@ import { eachTarget, JobItemRefusal } from '../job-item';
 import { decide } from '../job.decider';
 import type { GenerationJobRow } from '../read-models/generation-job.entity';
 import { queuedJobRow } from '../read-models/replay';
+import { IMAGE_MODEL } from '../text-to-image';
 
 /** The row that the job would get, or why it would be refused. */
 export type PricedJob =
@@ -38,10 +39,13 @@ interface Surroundings {
 
 @QueryHandler(PriceJobs)
 export class PriceJobsHandler implements IQueryHandler<PriceJobs> {
-  constructor(@Inject(Database) private readonly database: Database) {}
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(IMAGE_MODEL) private readonly imageModel: string,
+  ) {}
 
   async execute({ actor, requests }: PriceJobs): Promise<PricedJob[]> {
-    const jobs = requests.map(admit);
+    const jobs = requests.map((request) => admit(request, this.imageModel));
     const surroundings = await this.look(actor, jobs);
     return jobs.map((job) => price(actor, job, surroundings));
   }

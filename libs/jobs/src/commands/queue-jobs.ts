@@ -8,6 +8,7 @@ import type { IdempotencyKey, JobOutcome } from '../job-item';
 import { JobStore } from '../job-store';
 import type { GenerationJobRow } from '../read-models/generation-job.entity';
 import { queuedJobRow } from '../read-models/replay';
+import { IMAGE_MODEL } from '../text-to-image';
 import { actorMeta } from './actor-meta';
 
 export interface QueuedJob {
@@ -29,14 +30,17 @@ export class QueueJobs extends Command<QueuedJob[]> {
 
 @CommandHandler(QueueJobs)
 export class QueueJobsHandler implements ICommandHandler<QueueJobs> {
-  constructor(@Inject(JobStore) private readonly store: JobStore) {}
+  constructor(
+    @Inject(JobStore) private readonly store: JobStore,
+    @Inject(IMAGE_MODEL) private readonly imageModel: string,
+  ) {}
 
   async execute({ actor, items, correlationId }: QueueJobs): Promise<QueuedJob[]> {
     const meta = actorMeta(actor, correlationId);
     const commands = items.map(({ request, key }) => ({
       id: newId(),
       userId: actor.userId,
-      command: { type: 'queue', job: admit(request), actor } as const,
+      command: { type: 'queue', job: admit(request, this.imageModel), actor } as const,
       meta,
       key,
     }));

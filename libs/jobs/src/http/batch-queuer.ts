@@ -7,6 +7,7 @@ import { jobResource, JobResource, OUTPUT_LINKS } from '../read-models/job-resou
 import type { OutputLinks } from '../read-models/job-resource';
 import { GetJob } from '../read-models/queries';
 import { readBatch, RefusedItem, refusedItem } from './batch-items';
+import { IMAGE_MODEL } from '../text-to-image';
 import { JobPresenter } from './job-presenter';
 import { outcomeProblem } from './job-problems';
 import { fingerprintOf, jobRequestOf } from './job-requests';
@@ -32,12 +33,13 @@ export class BatchQueuer {
     @Inject(QueryBus) private readonly queries: QueryBus,
     @Inject(JobPresenter) private readonly presenter: JobPresenter,
     @Inject(OUTPUT_LINKS) private readonly links: OutputLinks,
+    @Inject(IMAGE_MODEL) private readonly imageModel: string,
   ) {}
 
   async queue(actor: Actor, bodies: readonly object[], key: string | undefined): Promise<BatchAnswer> {
     const fingerprint = key === undefined ? '' : fingerprintOf('POST /v1/jobs/batch', bodies);
     const { items, refused } = readBatch(bodies, ({ idempotency_key: own, ...rest }, index) => ({
-      request: jobRequestOf(rest),
+      request: jobRequestOf(rest, this.imageModel),
       key:
         own === undefined
           ? this.presenter.key(actor, key === undefined ? undefined : `${key}#${index}`, fingerprint)

@@ -8,6 +8,7 @@ import { PricedJob, PriceJobs } from '../commands/price-jobs';
 import type { GenerationJobRow } from '../read-models/generation-job.entity';
 import { JobResource, jobResource, OUTPUT_LINKS } from '../read-models/job-resource';
 import type { OutputLinks } from '../read-models/job-resource';
+import { IMAGE_MODEL } from '../text-to-image';
 import { readBatch, RefusedItem, refusedItem } from './batch-items';
 import { refusalProblem } from './job-problems';
 import { jobRequestOf } from './job-requests';
@@ -57,6 +58,7 @@ export class JobQuotes {
   constructor(
     @Inject(QueryBus) private readonly queries: QueryBus,
     @Inject(OUTPUT_LINKS) private readonly links: OutputLinks,
+    @Inject(IMAGE_MODEL) private readonly imageModel: string,
   ) {}
 
   async one(actor: Actor, request: JobRequest): Promise<JobQuote> {
@@ -65,7 +67,9 @@ export class JobQuotes {
   }
 
   async batch(actor: Actor, bodies: readonly object[]): Promise<BatchQuote> {
-    const { items, refused } = readBatch(bodies, ({ idempotency_key: _, ...job }) => jobRequestOf(job));
+    const { items, refused } = readBatch(bodies, ({ idempotency_key: _, ...job }) =>
+      jobRequestOf(job, this.imageModel),
+    );
     const priced = await this.queries.execute(
       new PriceJobs(
         actor,

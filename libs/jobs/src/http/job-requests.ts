@@ -16,17 +16,21 @@ const IMAGE_FIELDS = [
 ] as const;
 
 /**
- * What a body asks for; `cancelAfter` is the request's Cancel-After, in seconds from now.
+ * What a body asks for.
  *
+ * @param imageModel the only one that may be asked for.
+ * @param cancelAfter the request's Cancel-After, in seconds from now.
  * @throws Problem `validation-failed` where fields do not go together.
  */
-export function jobRequestOf(dto: CreateJobDto, cancelAfter?: number): JobRequest {
+export function jobRequestOf(dto: CreateJobDto, imageModel: string, cancelAfter?: number): JobRequest {
   const kind = dto.kind ?? (dto.prompt === undefined ? 'external' : 'text_to_image');
   const errors: ProblemItem[] = [];
   if (kind === 'text_to_image') {
     if (dto.prompt === undefined) errors.push(fault('prompt', 'required', 'prompt must be given'));
     if (dto.cost_cents !== undefined)
       errors.push(fault('cost_cents', 'not-allowed', 'the price of images is ours'));
+    if (dto.model !== undefined && dto.model !== imageModel)
+      errors.push(fault('model', 'not-allowed', `model must be ${imageModel}, which is what runs here`));
   } else {
     if (dto.mode === undefined)
       errors.push(fault('mode', 'required', 'mode must be given for external jobs'));

@@ -40,6 +40,7 @@ import { AwaitJob } from '../read-models/await-job';
 import type { JobResource } from '../read-models/job-resource';
 import { GetJobAsOf } from '../read-models/past-queries';
 import { GetJob, GetJobHistory, ListJobs } from '../read-models/queries';
+import { IMAGE_MODEL } from '../text-to-image';
 import { JobAsOfDto } from './as-of.dto';
 import { BatchQueuer, BatchAnswer } from './batch-queuer';
 import { historyEvent, HistoryEvent } from '../read-models/history-event';
@@ -75,6 +76,7 @@ export class JobsController {
     @Inject(LiveEvents) private readonly live: LiveEvents,
     @Inject(JobQuotes) private readonly quotes: JobQuotes,
     @Inject(PositionGate) private readonly gate: PositionGate,
+    @Inject(IMAGE_MODEL) private readonly imageModel: string,
   ) {}
 
   /**
@@ -92,7 +94,7 @@ export class JobsController {
     @PreferWait() wait: PreferredWait | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JobResource | JobQuote> {
-    const request = jobRequestOf(body, cancelAfter);
+    const request = jobRequestOf(body, this.imageModel, cancelAfter);
     if (dry_run) {
       void reply.status(200);
       return this.quotes.one(actor, request);

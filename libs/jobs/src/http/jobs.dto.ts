@@ -17,7 +17,7 @@ import {
 } from 'class-validator';
 import { IsTimestamp } from '@genledger/platform';
 import { JOB_STATUSES } from '../job-events';
-import { ASPECT_RATIOS, DEFAULT_MODEL, MAX_IMAGES, MAX_PROMPT, MAX_SEED } from '../text-to-image';
+import { ASPECT_RATIOS, MAX_IMAGES, MAX_PROMPT, MAX_SEED } from '../text-to-image';
 import { IsId, IsMetadata, IsNotBlank, Nullable, Optional } from './job-validators';
 
 /** Kinds that exist today; the others come with their contexts. */
@@ -91,9 +91,9 @@ export class CreateJobDto {
   @Max(MAX_SEED)
   seed?: number;
 
-  @ApiPropertyOptional({ enum: [DEFAULT_MODEL] })
+  @ApiPropertyOptional({ description: 'The model that this server runs, which is also the default' })
   @Optional()
-  @IsIn([DEFAULT_MODEL])
+  @IsString()
   model?: string;
 
   @ApiPropertyOptional({ type: Object, additionalProperties: { type: 'string' } })
