@@ -127,6 +127,7 @@ describe('the fast paths of start and succeed', () => {
       sha256: 'a'.repeat(64),
       width: 4,
       height: 3,
+      ...(position === 1 ? { provider_request_id: 'req_"1"' } : {}),
     }));
     for (const output of outputs) {
       await stores.database.write(

@@ -32,7 +32,15 @@ export { outcomeProblem } from './http/job-problems';
 export { fingerprintOf } from './http/job-requests';
 export { IsNotBlank, Optional } from './http/job-validators';
 export { JOB_KINDS, JOB_STATUSES } from './job-events';
-export type { JobEvent, JobEventType, JobKind, JobOutput, JobOutputError, JobStatus } from './job-events';
+export type {
+  JobEvent,
+  JobEventType,
+  JobKind,
+  JobOutput,
+  JobOutputError,
+  JobStatus,
+  RecordedOutput,
+} from './job-events';
 export type { JobOutcome } from './job-item';
 export { JobsModule } from './jobs.module';
 export { priceInCents } from './prices';

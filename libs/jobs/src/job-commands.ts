@@ -1,4 +1,11 @@
-import type { JobOutput, JobOutputError, JobStatus, QueuedData, RequestContent } from './job-events';
+import type {
+  JobOutput,
+  JobOutputError,
+  JobStatus,
+  QueuedData,
+  RecordedOutput,
+  RequestContent,
+} from './job-events';
 
 /** Who commands. Roles above 'user' act on everyone's jobs; 'system' is the server itself. */
 export interface JobActor {
@@ -44,7 +51,7 @@ export type JobCommand = { readonly actor: JobActor } & (
   | {
       readonly type: 'succeed';
       readonly leaseToken: number;
-      readonly outputs: readonly JobOutput[];
+      readonly outputs: readonly RecordedOutput[];
       readonly outputErrors: readonly JobOutputError[];
       readonly costCents: number;
     }
@@ -55,6 +62,7 @@ export type JobCommand = { readonly actor: JobActor } & (
       readonly message: string | null;
       readonly retryable: boolean;
       readonly retryAfterMs: number;
+      readonly providerRequestId?: string;
     }
   | { readonly type: 'release'; readonly leaseToken: number }
   | { readonly type: 'expire_lease'; readonly leaseToken: number; readonly retryAfterMs: number }

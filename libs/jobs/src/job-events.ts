@@ -43,7 +43,15 @@ export interface JobOutput {
   readonly height: number;
 }
 
-export interface JobOutputError {
+/** Under what an image provider keeps its own record of a call, where it said so. */
+export interface ProviderCall {
+  readonly provider_request_id?: string;
+}
+
+/** An output as its event has it; readers of files get the {@link JobOutput}. */
+export type RecordedOutput = JobOutput & ProviderCall;
+
+export interface JobOutputError extends ProviderCall {
   readonly position: number;
   readonly code: string;
 }
@@ -93,14 +101,18 @@ export type JobEvent =
       'JobSucceeded',
       ChargeFacts & {
         attempt: number;
-        outputs: readonly JobOutput[];
+        outputs: readonly RecordedOutput[];
         output_errors: readonly JobOutputError[];
       }
     >
-  | Event<'JobFailed', ChargeFacts & { attempt: number; code: string; has_content?: true }, MessageContent>
+  | Event<
+      'JobFailed',
+      ChargeFacts & ProviderCall & { attempt: number; code: string; has_content?: true },
+      MessageContent
+    >
   | Event<
       'JobAttemptFailed',
-      ChargeFacts & { attempt: number; code: string; retry_at: string; has_content?: true },
+      ChargeFacts & ProviderCall & { attempt: number; code: string; retry_at: string; has_content?: true },
       MessageContent
     >
   | Event<'JobLeaseExpired', JobFacts & { attempt: number; lease_token: number; retry_at: string }>

@@ -1,9 +1,17 @@
 import type { LiveJob } from './job';
-import type { ChargeFacts, JobEvent, JobFacts, JobOutput, JobOutputError, JobStatus } from './job-events';
+import type {
+  ChargeFacts,
+  JobEvent,
+  JobFacts,
+  JobOutputError,
+  JobStatus,
+  ProviderCall,
+  RecordedOutput,
+} from './job-events';
 
 export function succeeded(
   job: LiveJob,
-  outputs: readonly JobOutput[],
+  outputs: readonly RecordedOutput[],
   outputErrors: readonly JobOutputError[],
   costCents: number,
 ): JobEvent {
@@ -18,17 +26,27 @@ export function succeeded(
   };
 }
 
-export function failed(job: LiveJob, code: string, message: string | null, costDeltaCents = 0): JobEvent {
+export function failed(
+  job: LiveJob,
+  code: string,
+  message: string | null,
+  { costDeltaCents = 0, providerRequestId }: { costDeltaCents?: number; providerRequestId?: string } = {},
+): JobEvent {
   return {
     type: 'JobFailed',
     data: {
       ...charge(job, 'failed', costDeltaCents, -job.reservedCents),
       attempt: job.attempt,
       code,
+      ...providerCall(providerRequestId),
       ...(message === null ? undefined : HAS_CONTENT),
     },
     content: message === null ? null : { message },
   };
+}
+
+export function providerCall(requestId: string | undefined): ProviderCall {
+  return requestId === undefined ? {} : { provider_request_id: requestId };
 }
 
 export function canceled(job: LiveJob, reason: 'requested' | 'deleted' | 'erased'): JobEvent {

@@ -414,6 +414,18 @@ describe('an attempt that failed', () => {
     expect(inBrief(history, COMMANDS['fail, to be retried'])).toBe('JobFailed');
   });
 
+  it.each([
+    ['the next one', 'JobAttemptFailed', true],
+    ['the end', 'JobFailed', false],
+  ])('names the provider’s record of the call, whether it is followed by %s', (_, type, retryable) => {
+    const history = [queued(), started()];
+    expect(decided(history, { ...failure(retryable), providerRequestId: 'req_41' })).toMatchObject({
+      type,
+      data: { provider_request_id: 'req_41' },
+    });
+    expect(decided(history, failure(retryable)).data).not.toHaveProperty('provider_request_id');
+  });
+
   it('leaves no trace on a job that succeeds later', () => {
     const history = [queued(), started()];
     const retried = [...history, decided(history, COMMANDS['fail, to be retried']), started({ attempt: 2 })];

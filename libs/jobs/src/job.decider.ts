@@ -2,7 +2,17 @@ import { accept, Decider, Decision, refuse, unchanged } from '@genledger/event-s
 import { ABSENT, evolve, isLive, isTerminal, JobState, LiveJob } from './job';
 import { JobEvent, JobStatus, RecordedJobEvent, RequestContent } from './job-events';
 import type { JobActor, JobCommand, NewJob } from './job-commands';
-import { canceled, charge, deleted, facts, failed, HAS_CONTENT, iso, succeeded } from './job-facts';
+import {
+  canceled,
+  charge,
+  deleted,
+  facts,
+  failed,
+  HAS_CONTENT,
+  iso,
+  providerCall,
+  succeeded,
+} from './job-facts';
 
 /** API: mapped to problems in http/job-problems.ts. */
 export const JOB_REFUSALS = [
@@ -185,23 +195,21 @@ function recordResult(job: LiveJob, leaseToken: number, end: JobStatus, go: () =
   return held(job, leaseToken, go);
 }
 
-function failedAttempt(
-  job: LiveJob,
-  failure: { code: string; message: string | null; retryable: boolean; retryAfterMs: number },
-  now: number,
-): JobEvent {
+function failedAttempt(job: LiveJob, failure: Extract<JobCommand, { type: 'fail' }>, now: number): JobEvent {
   const again = failure.retryable && job.attempt < job.maxAttempts && job.cancelRequestedAt === null;
-  if (!again) return failed(job, failure.code, failure.message);
+  const { code, message, providerRequestId } = failure;
+  if (!again) return failed(job, code, message, { providerRequestId });
   return {
     type: 'JobAttemptFailed',
     data: {
       ...charge(job, 'queued', 0, 0),
       attempt: job.attempt,
-      code: failure.code,
+      code,
       retry_at: iso(now + failure.retryAfterMs),
-      ...(failure.message === null ? undefined : HAS_CONTENT),
+      ...providerCall(providerRequestId),
+      ...(message === null ? undefined : HAS_CONTENT),
     },
-    content: failure.message === null ? null : { message: failure.message },
+    content: message === null ? null : { message },
   };
 }
 
@@ -256,7 +264,7 @@ function transition(
     case 'succeeded':
       return accept(succeeded(job, [], [], delta));
     case 'failed':
-      return accept(failed(job, command.code ?? 'failed', command.message, delta));
+      return accept(failed(job, command.code ?? 'failed', command.message, { costDeltaCents: delta }));
     case 'canceled':
       return cancel(job);
     case 'queued':

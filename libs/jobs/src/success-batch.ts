@@ -12,13 +12,13 @@ import {
   uuidArray,
   verdictOn,
 } from '@genledger/event-store';
-import { JobOutput, JobOutputError, lastPosition } from './job-events';
+import { JobOutputError, lastPosition, RecordedOutput } from './job-events';
 
 /** A worker's good result, under its lease's token. */
 export interface Success {
   readonly id: string;
   readonly leaseToken: number;
-  readonly outputs: readonly JobOutput[];
+  readonly outputs: readonly RecordedOutput[];
   readonly outputErrors: readonly JobOutputError[];
   readonly costCents: number;
   readonly meta: EventMeta;

@@ -2,7 +2,7 @@ import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, ICommandHandler } from '@nestjs/cqrs';
 import type { EventMeta } from '@genledger/event-store';
 import type { WorkItem } from '../claim-batch';
-import type { JobKind, JobOutput, JobOutputError } from '../job-events';
+import type { JobKind, JobOutputError, RecordedOutput } from '../job-events';
 import type { JobItem, JobOutcome } from '../job-item';
 import type { JobActor, JobCommand } from '../job-commands';
 import { JobStore } from '../job-store';
@@ -36,7 +36,7 @@ export class ClaimJobsHandler implements ICommandHandler<ClaimJobs> {
 export type WorkResult =
   | {
       readonly type: 'succeeded';
-      readonly outputs: readonly JobOutput[];
+      readonly outputs: readonly RecordedOutput[];
       readonly outputErrors?: readonly JobOutputError[];
       readonly costCents: number;
     }
@@ -46,6 +46,7 @@ export type WorkResult =
       readonly message: string | null;
       readonly retryable: boolean;
       readonly retryAfterMs?: number;
+      readonly providerRequestId?: string;
     }
   | { readonly type: 'released' }
   | { readonly type: 'canceled' }
@@ -107,8 +108,17 @@ function resultCommand(leaseToken: number, result: Exclude<WorkResult, { type: '
   const actor = WORKER;
   switch (result.type) {
     case 'failed': {
-      const { code, message, retryable, retryAfterMs = retryDelayMs(1) } = result;
-      return { type: 'fail', actor, leaseToken, code, message, retryable, retryAfterMs };
+      const { code, message, retryable, retryAfterMs = retryDelayMs(1), providerRequestId } = result;
+      return {
+        type: 'fail',
+        actor,
+        leaseToken,
+        code,
+        message,
+        retryable,
+        retryAfterMs,
+        ...(providerRequestId === undefined ? undefined : { providerRequestId }),
+      };
     }
     case 'released':
       return { type: 'release', actor, leaseToken };

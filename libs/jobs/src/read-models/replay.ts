@@ -1,6 +1,6 @@
 import type { StoredEvent } from '@genledger/event-store';
 import { ABSENT, evolve, isLive, JobState, LiveJob } from '../job';
-import { JobOutput, JobOutputError, RecordedJobEvent, RequestContent } from '../job-events';
+import { JobOutput, JobOutputError, RecordedJobEvent, RecordedOutput, RequestContent } from '../job-events';
 import type { NewJob } from '../job-commands';
 import type { GenerationJobRow } from './generation-job.entity';
 
@@ -41,7 +41,7 @@ export function replayJob(events: readonly StoredEvent[]): ReplayedJob {
         message = event.content?.message ?? null;
         break;
       case 'JobSucceeded':
-        outputs = [...event.data.outputs];
+        outputs = event.data.outputs.map(fileOf);
         outputErrors = event.data.output_errors;
         message = null;
         break;
@@ -58,6 +58,11 @@ export function replayJob(events: readonly StoredEvent[]): ReplayedJob {
     outputs,
     outputErrors,
   };
+}
+
+/** What readers of files get of an output. */
+function fileOf({ provider_request_id: _, ...file }: RecordedOutput): JobOutput {
+  return file;
 }
 
 /** The row of a job that was queued this moment. */
