@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { EventStoreModule } from '@genledger/event-store';
-import { GenerationModule } from '@genledger/generation';
+import { GenerationModule, imageModel } from '@genledger/generation';
 import { GenerationJobRow, JobsModule } from '@genledger/jobs';
 import { currentBaseUrl, Database, DatabaseModule, PlatformHttpModule } from '@genledger/platform';
 import type { Config, ServerUrls } from '@genledger/platform';
@@ -14,6 +14,7 @@ export class ServerModule {
   static forRoot(config: Config, urls: ServerUrls): DynamicModule {
     const jobs = JobsModule.forRoot({
       imports: [UploadsModule],
+      imageModel: imageModel(config.imageProvider),
       outputLinks: {
         inject: [UploadLinks as never],
         useFactory: (links: UploadLinks) => ({ sign: (id: string) => links.sign(id, currentBaseUrl()) }),

@@ -3,7 +3,10 @@ import type { DynamicModule, ModuleMetadata } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TextToImageController } from './http/text-to-image.controller';
 import { LEASE_MS } from '@genledger/jobs';
-import { IMAGE_GENERATOR, Painter } from './image-generator';
+import { GENLEDGER_CONFIG } from '@genledger/platform';
+import type { Config } from '@genledger/platform';
+import { GeneratorByModel } from './generator-by-model';
+import { IMAGE_GENERATOR } from './image-generator';
 import { JOB_LEASE_MS, JobWorker } from './job-worker';
 
 @Module({})
@@ -14,7 +17,11 @@ export class GenerationModule {
       imports: [CqrsModule, ...imports],
       controllers: [TextToImageController],
       providers: [
-        { provide: IMAGE_GENERATOR, useClass: Painter },
+        {
+          provide: IMAGE_GENERATOR,
+          inject: [GENLEDGER_CONFIG],
+          useFactory: ({ imageProvider }: Config) => new GeneratorByModel(imageProvider),
+        },
         { provide: JOB_LEASE_MS, useValue: LEASE_MS },
         JobWorker,
       ],

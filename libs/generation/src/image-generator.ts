@@ -2,6 +2,8 @@ import type { EffectiveParameters } from '@genledger/jobs';
 import { paint } from './painter/paint';
 
 export interface ImageRequest {
+  /** For logs. */
+  readonly jobId: string;
   readonly prompt: string;
   readonly negativePrompt: string | null;
   readonly parameters: EffectiveParameters;
@@ -14,6 +16,8 @@ export interface ImageRequest {
 export interface GeneratedImage {
   readonly bytes: Buffer;
   readonly mimeType: string;
+  /** Under what the provider that made it keeps its own record. */
+  readonly providerRequestId?: string;
 }
 
 /** Makes one image, or throws GenerationFailed. Anything else that it throws counts as a passing fault. */
@@ -22,16 +26,23 @@ export interface ImageGenerator {
 }
 export const IMAGE_GENERATOR = Symbol('IMAGE_GENERATOR');
 
+export type GenerationFailure =
+  'content_policy_violation' | 'invalid_input' | 'rate_limited' | 'provider_unavailable';
+
 /** `message` is for the job's owner. */
 export class GenerationFailed extends Error {
   override readonly name = 'GenerationFailed';
+  readonly retryAfterMs: number | undefined;
+  readonly providerRequestId: string | undefined;
 
   constructor(
-    readonly code: 'content_policy_violation' | 'invalid_input' | 'rate_limited' | 'provider_unavailable',
+    readonly code: GenerationFailure,
     message: string,
-    readonly retryAfterMs?: number,
+    { retryAfterMs, providerRequestId }: { retryAfterMs?: number; providerRequestId?: string } = {},
   ) {
     super(message);
+    this.retryAfterMs = retryAfterMs;
+    this.providerRequestId = providerRequestId;
   }
 
   get retryable(): boolean {

@@ -136,8 +136,9 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
 
   private failureOf(item: WorkItem, error: unknown): WorkResult {
     if (error instanceof GenerationFailed) {
-      const { code, message, retryable, retryAfterMs = retryDelayMs(item.attempt) } = error;
-      return { type: 'failed', code, message, retryable, retryAfterMs };
+      const { code, message, retryable, providerRequestId } = error;
+      const retryAfterMs = error.retryAfterMs ?? retryDelayMs(item.attempt);
+      return { type: 'failed', code, message, retryable, retryAfterMs, providerRequestId };
     }
     this.logger.error({ message: 'an attempt failed', job_id: item.jobId, error });
     const retryAfterMs = retryDelayMs(item.attempt);

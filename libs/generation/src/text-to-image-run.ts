@@ -1,4 +1,10 @@
-import type { EffectiveParameters, JobOutput, JobOutputError, WorkItem, WorkResult } from '@genledger/jobs';
+import type {
+  EffectiveParameters,
+  JobOutputError,
+  RecordedOutput,
+  WorkItem,
+  WorkResult,
+} from '@genledger/jobs';
 import { priceInCents } from '@genledger/jobs';
 import type { Uploads } from '@genledger/uploads';
 import { GeneratedImage, GenerationFailed, ImageGenerator } from './image-generator';
@@ -31,10 +37,8 @@ export async function runTextToImage(
     signal.throwIfAborted();
     try {
       const negativePrompt = item.content?.negative_prompt ?? null;
-      images.push({
-        position,
-        image: await generator.generate({ prompt, negativePrompt, parameters, position, signal }),
-      });
+      const request = { jobId: item.jobId, prompt, negativePrompt, parameters, position, signal };
+      images.push({ position, image: await generator.generate(request) });
     } catch (error) {
       // A passing fault of the whole attempt: what is retried is the job.
       if (!(error instanceof GenerationFailed) || error.retryable) throw error;
@@ -44,7 +48,8 @@ export async function runTextToImage(
   }
   const [first] = errors;
   if (images.length === 0 && first) {
-    return { type: 'failed', code: first.error.code, message: first.error.message, retryable: false };
+    const { code, message, providerRequestId } = first.error;
+    return { type: 'failed', code, message, retryable: false, providerRequestId };
   }
   signal.throwIfAborted();
   const stored = await uploads.storeMany(
@@ -54,7 +59,7 @@ export async function runTextToImage(
       bytes: image.bytes,
     })),
   );
-  const outputs = stored.map((upload, at): JobOutput => ({
+  const outputs = stored.map((upload, at): RecordedOutput => ({
     position: images[at]!.position,
     upload_id: upload.id,
     mime_type: upload.mimeType,
@@ -62,12 +67,21 @@ export async function runTextToImage(
     sha256: upload.sha256,
     width: upload.width,
     height: upload.height,
+    ...providerCall(images[at]!.image.providerRequestId),
   }));
-  const outputErrors = errors.map(({ position, error }): JobOutputError => ({ position, code: error.code }));
+  const outputErrors = errors.map(({ position, error }): JobOutputError => ({
+    position,
+    code: error.code,
+    ...providerCall(error.providerRequestId),
+  }));
   return {
     type: 'succeeded',
     outputs,
     outputErrors,
     costCents: priceInCents('text_to_image', outputs.length),
   };
+}
+
+function providerCall(requestId: string | undefined): { provider_request_id?: string } {
+  return requestId === undefined ? {} : { provider_request_id: requestId };
 }
