@@ -268,6 +268,7 @@ alter table genledger.job_states force row level security;
 CREATE INDEX job_states_canceled ON genledger.job_states USING btree (user_id, id) WHERE (status = 'canceled'::text);
 CREATE INDEX job_states_claim ON genledger.job_states USING btree (rank, run_at, id) WHERE ((status = 'queued'::text) AND (kind <> 'external'::text));
 CREATE INDEX job_states_claim_external ON genledger.job_states USING btree (rank, run_at, id) WHERE ((status = 'queued'::text) AND (kind = 'external'::text));
+CREATE INDEX job_states_deadline ON genledger.job_states USING btree (deadline) WHERE ((status = 'queued'::text) AND (deadline IS NOT NULL));
 CREATE INDEX job_states_failed ON genledger.job_states USING btree (user_id, id) WHERE (status = 'failed'::text);
 CREATE INDEX job_states_queued ON genledger.job_states USING btree (user_id, id) WHERE (status = 'queued'::text);
 CREATE INDEX job_states_running ON genledger.job_states USING btree (user_id, id) WHERE (status = 'running'::text);
@@ -836,6 +837,22 @@ begin
   end loop;
 end $function$;
 grant execute on function genledger.lock_references(uuid[],uuid[],uuid[],boolean) to genledger_writer;
+
+CREATE OR REPLACE FUNCTION genledger.overdue_jobs(p_max integer)
+ RETURNS TABLE(id uuid)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_sort TO 'off'
+ SET enable_bitmapscan TO 'off'
+AS $function$
+  -- Not clock_timestamp(): a volatile function is no bound of an index scan.
+  select s.id from genledger.job_states s
+   where s.status = 'queued' and s.deadline <= statement_timestamp() order by s.deadline limit p_max
+$function$;
+grant execute on function genledger.overdue_jobs(integer) to genledger_writer;
 
 CREATE OR REPLACE FUNCTION genledger.queue_jobs(p_ids uuid[], p_user_ids uuid[], p_data json[], p_metas json[], p_projects uuid[], p_kinds text[], p_modes text[], p_models text[], p_max_attempts integer[], p_ranks integer[], p_run_at timestamp with time zone[], p_reserved integer[], p_costs integer[], p_accounts text[], p_requested json[], p_effective json[], p_tags text[], p_salts bytea[], p_bodies json[], p_pair_projects uuid[], p_pair_users uuid[], p_key_hashes uuid[], p_fingerprints uuid[], p_settle_keys boolean, p_sent_before boolean)
  RETURNS TABLE(answer text, id uuid, at_ms double precision, last_position bigint)
