@@ -1,4 +1,4 @@
--- Fewer rows and index entries a job, folds that parse no JSON, and fewer waits for locks (ADR 9, 10).
+-- Fewer rows and index entries a job, folds that parse no JSON, and fewer waits for locks (ADR 10).
 -- Nothing that the log holds is changed.
 
 alter table genledger.events add column account text;

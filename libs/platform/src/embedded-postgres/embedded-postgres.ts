@@ -37,7 +37,7 @@ const DURABLE_SETTINGS: Record<string, string> = {
   shared_buffers: '256MB',
   max_wal_size: '2GB',
   checkpoint_timeout: '15min',
-  // The binaries come without lz4 and zstd.
+  // pglz is all that the binaries have, and it costs more than the WAL that it saves (ADR 10).
   wal_compression: 'off',
 };
 /** After these: only this machine, and only by TCP. */
