@@ -46,7 +46,7 @@ export async function openJobStores(): Promise<JobStores> {
   });
   const insert = async (statement: string, ...values: unknown[]): Promise<string> => {
     const id = newId();
-    await superuser.query(statement, [id, ...values]);
+    await database.write(statement, [id, ...values]);
     return id;
   };
   return {
