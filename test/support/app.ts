@@ -17,7 +17,7 @@ import {
   signToken,
   STREAM_CLOCK,
 } from '@genledger/platform';
-import type { Config, Role, StreamClock } from '@genledger/platform';
+import type { Config, HttpOptions, Role, StreamClock } from '@genledger/platform';
 import { createApp, prepareApp } from '../../apps/server/src/server';
 import { ServerModule } from '../../apps/server/src/server.module';
 import { createTestDatabase, TestDatabase } from './test-database';
@@ -36,6 +36,8 @@ export interface TestAppOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Time as event streams see it. */
   readonly streamClock?: StreamClock;
+  /** Limits of the HTTP server. */
+  readonly http?: HttpOptions;
 }
 
 /** Requests of one user over HTTP. */
@@ -72,7 +74,9 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
 }
 
 async function open(database: TestDatabase, home: string, options: TestAppOptions): Promise<TestApp> {
-  const config = loadConfig({ JWT_SECRET, GENLEDGER_HOME: home, LOG_LEVEL: 'silent', ...options.env });
+  const { env = {} } = options;
+  const trust = env['JWKS_URL'] === undefined ? { JWT_SECRET } : {};
+  const config = loadConfig({ ...trust, GENLEDGER_HOME: home, LOG_LEVEL: 'silent', ...env });
   const app = await compose(config, database, options);
   await app.listen(0, '127.0.0.1');
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
@@ -110,9 +114,9 @@ async function open(database: TestDatabase, home: string, options: TestAppOption
 async function compose(
   config: Config,
   { adminUrl }: TestDatabase,
-  { generator, leaseMs, log, streamClock }: TestAppOptions,
+  { generator, leaseMs, log, streamClock, http }: TestAppOptions,
 ): Promise<NestFastifyApplication> {
-  if (!generator && leaseMs === undefined && !log && !streamClock)
+  if (!generator && leaseMs === undefined && !log && !streamClock && !http)
     return createApp(config, serverUrls(adminUrl));
   const testing = Testing.createTestingModule({
     imports: [ServerModule.forRoot(config, serverUrls(adminUrl))],
@@ -121,7 +125,7 @@ async function compose(
   if (leaseMs !== undefined) testing.overrideProvider(JOB_LEASE_MS).useValue(leaseMs);
   if (streamClock) testing.overrideProvider(STREAM_CLOCK).useValue(streamClock);
   const module = await testing.compile();
-  const adapter = createFastifyAdapter({ formLabelledJsonRoutes: ['/api/generate/text-to-image'] });
+  const adapter = createFastifyAdapter({ formLabelledJsonRoutes: ['/api/generate/text-to-image'], ...http });
   const logger = log ? new JsonLogger(createLogger('trace', { write: log })) : (false as const);
   const app = module.createNestApplication<NestFastifyApplication>(adapter, { logger });
   await prepareApp(app);
