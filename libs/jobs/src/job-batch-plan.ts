@@ -93,6 +93,9 @@ export class JobBatchPlan {
     // A job made in this very batch has no row to update yet: what follows it goes alone, after the commit.
     if (head?.found === 'held' || this.inserted.has(id)) return this.hold(id, at);
     const state = this.states.get(id) ?? stateOf(head);
+    const { events, refusal } = decide(state, command, this.now);
+    // Before its references: that they are not those of its owner would tell that there is a job.
+    if (refusal === 'not_found') return { status: 'refused', id, code: refusal };
 
     const owner = isLive(state) ? state.userId : item.userId;
     let unknown: string | undefined;
@@ -105,7 +108,6 @@ export class JobBatchPlan {
     if (unknown !== undefined) return { status: 'refused', id, code: 'unknown_reference', pointer: unknown };
     if (held) return this.hold(id, at);
 
-    const { events, refusal } = decide(state, command, this.now);
     let next = state;
     for (const event of events) next = this.record(item, next, event);
     if (events.length > 0) this.states.set(id, next);
