@@ -6,6 +6,7 @@ import { SignJWT } from 'jose';
 import { signToken } from '@genledger/platform';
 import { exchange, expectProblem, requestBytes } from '../libs/platform/src/testing/http-exchange';
 import { ALICE, BOB, Caller, JWT_SECRET, startApp, TestApp } from './support/app';
+import { writtenRows } from './support/written-rows';
 
 jest.setTimeout(30_000);
 
@@ -23,28 +24,18 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** What no refused request may change. */
-async function counts(): Promise<unknown> {
-  const { rows } = await app.superuser.query(
-    `select (select count(*) from genledger.events) as events, (select count(*) from genledger.job_states) as jobs,
-            (select count(*) from genledger.idempotency_keys) as keys, (select count(*) from genledger.uploads) as uploads,
-            (select count(*) from genledger.contents) as contents, (select last_value from genledger.event_position) as position`,
-  );
-  return rows[0];
-}
-
 async function expectRefused(
   bytes: Buffer | string,
   status: number,
   code: string,
   pointer?: string,
 ): Promise<void> {
-  const before = await counts();
+  const before = await writtenRows(app.superuser);
   const answer = await exchange(app.port, bytes);
   expectProblem(answer, status, code);
   if (pointer !== undefined)
     expect((answer.json['errors'] as { pointer: string }[]).map((error) => error.pointer)).toContain(pointer);
-  expect(await counts()).toEqual(before);
+  expect(await writtenRows(app.superuser)).toEqual(before);
   expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
 }
 

@@ -1,9 +1,11 @@
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { answerClientError } from './client-errors';
+import { answerClientError, refuseExpectation, refuseTunnel } from './client-errors';
+import { limitConnections } from './connection-limit';
 import { toProblem } from './error-mapping';
-import { checkContentHeaders, installJsonBody } from './json-body';
+import { checkContentHeaders, countHeader, installJsonBody } from './json-body';
+import { trackAnswer } from './open-answers';
 import { pathOf, ProblemFilter, sendProblem } from './problem-filter';
 import { Problem } from './problems';
 import { requestIdOf, runInRequestContext } from './request-context';
@@ -23,6 +25,8 @@ export interface HttpOptions {
   readonly requestTimeout?: number;
   /** Milliseconds in which its headers must have arrived; 10 s where not given. */
   readonly headersTimeout?: number;
+  /** Connections at a time; 10,000 where not given. */
+  readonly maxConnections?: number;
 }
 
 /**
@@ -59,11 +63,19 @@ export function createFastifyAdapter(options: HttpOptions = {}): FastifyAdapter 
     bodyLimits: options.bodyLimits ?? { '/v1/jobs/batch': 16 * MIB },
     formLabelledJsonRoutes: new Set(options.formLabelledJsonRoutes),
   });
+  const { server } = adapter.getInstance();
+  limitConnections(server, options.maxConnections ?? 10_000);
+  server.on('connect', refuseTunnel);
+  server.on('checkExpectation', refuseExpectation);
   const routes = new RouteMethods(adapter.getInstance());
   adapter.getInstance().addHook('onRequest', (request, reply, done) => {
+    // Left without an answer: its connection is about to be closed.
+    if (!trackAnswer(request.raw, reply.raw)) return;
     runInRequestContext({ requestId: request.id, baseUrl: `${request.protocol}://${request.host}` }, () => {
       setHeaders(request, reply);
-      done(refusal(request, adapter, routes));
+      const problem = refusal(request, adapter, routes);
+      if (problem?.headers['connection'] === 'close') reply.raw.shouldKeepAlive = false;
+      done(problem);
     });
   });
   return adapter;
@@ -92,9 +104,8 @@ function refusal(
 ): Problem | undefined {
   if (adapter.isDraining)
     return new Problem('service-unavailable', 'The server is stopping', { headers: CLOSE });
-  if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-    return new Problem('bad-request', 'There is no Host header', { headers: CLOSE });
-  }
+  if (!hasProperHost(request))
+    return new Problem('bad-request', 'There is no proper Host', { headers: CLOSE });
   if (request.is404) return missing(request, routes);
   try {
     checkContentHeaders(request);
@@ -105,6 +116,14 @@ function refusal(
 }
 
 const CLOSE = { connection: 'close' };
+const HOST = /^(?:\[[\da-f:.]+\]|[\w.~-]+)(?::\d{1,5})?$/i;
+
+/** One, and a name or an address: links in answers begin with it. HTTP/1.0 may leave it out. */
+function hasProperHost(request: FastifyRequest): boolean {
+  const { host } = request.headers;
+  if (host === undefined) return request.raw.httpVersion === '1.0';
+  return HOST.test(host) && countHeader(request, 'host') === 1;
+}
 
 function missing(request: FastifyRequest, routes: RouteMethods): Problem {
   const methods = routes.of(pathOf(request.url));
@@ -117,7 +136,8 @@ function setHeaders(request: FastifyRequest, { raw }: FastifyReply): void {
   raw.setHeader('X-Request-Id', request.id);
   raw.setHeader('X-Content-Type-Options', 'nosniff');
   raw.setHeader('Referrer-Policy', 'no-referrer');
-  if (!/^\/(v1|api)(\/|\?|$)/.test(request.url)) return;
+  // By the route: there are many spellings of a URL that lead to it.
+  if (!/^\/(v1|api)(\/|$)/.test(request.routeOptions.url ?? pathOf(request.url))) return;
   raw.setHeader('Cache-Control', 'private, no-store');
   raw.setHeader('Vary', 'Authorization');
   raw.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");

@@ -48,8 +48,9 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
     .send(Buffer.from(JSON.stringify(body)));
 }
 
-/** The path of a URL: a query may hold what should not be repeated in an answer or a log. */
-export function pathOf(url: string): string {
-  const end = url.search(/[?#]/);
-  return end === -1 ? url : url.slice(0, end);
+/** The path of a request's target, absolute or not: a query may hold what should not be repeated in an answer or a log. */
+export function pathOf(target: string): string {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '');
+  const end = path.search(/[?#]/);
+  return (end === -1 ? path : path.slice(0, end)) || '/';
 }

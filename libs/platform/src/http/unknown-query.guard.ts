@@ -29,7 +29,7 @@ export class UnknownQueryGuard implements CanActivate {
   }
 }
 
-/** The parameters that the handler reads by name; `any` where it takes the whole query or the whole request. */
+/** The parameters that the handler reads by name; `any` where it takes the whole query. */
 function readParameters(context: ExecutionContext): ReadonlySet<unknown> | 'any' {
   const handler = context.getHandler().name;
   const stored = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), handler) as
@@ -39,9 +39,9 @@ function readParameters(context: ExecutionContext): ReadonlySet<unknown> | 'any'
     // Decorators of one's own are stored under random names, some of which begin with a digit.
     if (!/^\d+:\d+$/.test(key)) continue;
     const type = Number.parseInt(key, 10);
-    if (type === RouteParamtypes.REQUEST || (type === RouteParamtypes.QUERY && data === undefined))
-      return 'any';
-    if (type === RouteParamtypes.QUERY) known.add(data);
+    if (type !== RouteParamtypes.QUERY) continue;
+    if (data === undefined) return 'any';
+    known.add(data);
   }
   return known;
 }
