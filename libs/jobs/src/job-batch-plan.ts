@@ -9,7 +9,7 @@ import {
   Statement,
   toIJson,
 } from '@genledger/event-store';
-import { ABSENT, evolve, isLive, JobState, LiveJob } from './job';
+import { ABSENT, EndedJob, evolve, isLive, JobState, LiveJob } from './job';
 import { ChargeFacts, JOB_STATUSES, JobEvent, JobStatus, RecordedJobEvent } from './job-events';
 import { eachTarget, JobItem, JobOutcome, LoadedJobs } from './job-item';
 import { decide } from './job.decider';
@@ -37,7 +37,7 @@ export class JobBatchPlan {
   private readonly firstContents = new Map<string, Pick<NewContent, 'salt' | 'body'>>();
   private readonly outputs: LinkedOutput[] = [];
   private readonly changes = new Map<string, ChangedRequest>();
-  private readonly gone = new Map<string, 'deleted' | 'archived'>();
+  private readonly gone = new Map<string, { readonly reason: EndedJob['reason']; readonly at: number }>();
   private readonly keysToReturn: string[] = [];
   private readonly keyUsers = new Map<string, { at: number; fingerprint: string }>();
   private readonly held: number[] = [];
@@ -93,7 +93,8 @@ export class JobBatchPlan {
     // A job made in this very batch has no row to update yet: what follows it goes alone, after the commit.
     if (head?.found === 'held' || this.inserted.has(id)) return this.hold(id, at);
     const state = this.states.get(id) ?? stateOf(head);
-    const { events, refusal } = decide(state, command, this.now);
+    const now = item.at ?? this.now;
+    const { events, refusal } = decide(state, command, now);
     // Before its references: that they are not those of its owner would tell that there is a job.
     if (refusal === 'not_found') return { status: 'refused', id, code: refusal };
 
@@ -109,7 +110,7 @@ export class JobBatchPlan {
     if (held) return this.hold(id, at);
 
     let next = state;
-    for (const event of events) next = this.record(item, next, event);
+    for (const event of events) next = this.record(item, next, event, now);
     if (events.length > 0) this.states.set(id, next);
     if (command.type === 'queue' && events.length > 0) {
       const queued = next as LiveJob;
@@ -119,7 +120,7 @@ export class JobBatchPlan {
         job: command.job,
         content: this.firstContents.get(id) ?? null,
         runAt: queued.runAt,
-        createdAt: this.now,
+        createdAt: now,
       });
     }
     if (refusal) return { status: 'refused', id, code: refusal };
@@ -134,10 +135,10 @@ export class JobBatchPlan {
     return { status: 'conflict', id };
   }
 
-  private record({ id, meta, userId }: JobItem, state: JobState, event: JobEvent): JobState {
+  private record({ id, meta, userId }: JobItem, state: JobState, event: JobEvent, now: number): JobState {
     const owner = isLive(state) ? state.userId : userId;
     const version = state.status === 'absent' ? 1 : state.version + 1;
-    const recordedAt = isLive(state) ? Math.max(state.updatedAt, this.now) : this.now;
+    const recordedAt = isLive(state) ? Math.max(state.updatedAt, now) : now;
     const recorded = { ...event, version, recordedAt, userId: owner } as RecordedJobEvent;
     const next = evolve(state, recorded);
 
@@ -199,10 +200,10 @@ export class JobBatchPlan {
         return;
       }
       case 'JobDeleted':
-        this.gone.set(id, 'deleted');
+        this.gone.set(id, { reason: 'deleted', at: event.recordedAt });
         return;
       case 'JobArchived':
-        this.gone.set(id, 'archived');
+        this.gone.set(id, { reason: 'archived', at: event.recordedAt });
         return;
       default:
         return;
@@ -222,14 +223,23 @@ export class JobBatchPlan {
     if (updates.length > 0) writes.push(updateJobsStatement(updates));
     if (this.changes.size > 0) writes.push(changeRequestsStatement([...this.changes.values()]));
     if (this.outputs.length > 0) writes.push(insertOutputsStatement(this.outputs));
-    for (const reason of ['deleted', 'archived'] as const) {
-      const ended = [...this.gone]
-        .filter(([, why]) => why === reason)
-        .map(([id]) => ({ id, version: this.versionOf(id) }));
-      if (ended.length > 0) writes.push(endJobsStatement(ended, reason, this.now));
-    }
+    writes.push(...this.endings());
     if (this.keysToReturn.length > 0) writes.push(returnKeysStatement(this.keysToReturn));
     return writes;
+  }
+
+  /** One statement a reason and time: commands that bring no times of their own share the batch's. */
+  private endings(): Statement[] {
+    const ended = new Map<string, { id: string; version: number }[]>();
+    for (const [id, { reason, at }] of this.gone) {
+      const group = `${reason} ${at}`;
+      const job = { id, version: this.versionOf(id) };
+      if (ended.get(group)?.push(job) === undefined) ended.set(group, [job]);
+    }
+    return [...ended.values()].map((jobs) => {
+      const { reason, at } = this.gone.get(jobs[0]!.id)!;
+      return endJobsStatement(jobs, reason, at);
+    });
   }
 
   private versionOf(id: string): number {

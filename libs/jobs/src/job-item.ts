@@ -12,6 +12,8 @@ export interface JobItem {
   readonly userId: string;
   readonly meta: EventMeta;
   readonly key?: IdempotencyKey;
+  /** Its time in ms since 1970, in place of the database's: made-up histories in an empty log, and nothing else. */
+  readonly at?: number;
 }
 
 /** Both are 128 bits of a SHA-256, written as UUIDs. */
