@@ -126,12 +126,30 @@ describe('genledger demo', () => {
   });
 });
 
+describe('genledger demo-data', () => {
+  it.each([
+    [[], "required option '--jobs <number>' not specified"],
+    [['--jobs', '0'], '--jobs "0": a whole number from 1 to 1000000 is wanted'],
+    [['--jobs', '1e3'], '--jobs "1e3"'],
+    [['--jobs', '1000001'], '--jobs "1000001"'],
+    [['--jobs', '5', '--seed', 'spring'], '--seed "spring": a whole number from 0 to 999999999 is wanted'],
+    [['--jobs', '5', 'more'], 'too many arguments'],
+  ])('refuses %j before it reaches for a database', async (argv, said) => {
+    const { code, out, err } = await line.run(['demo-data', ...argv], {
+      DATABASE_URL: 'postgres://127.0.0.1:1/db',
+    });
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(said);
+    expect(err).not.toContain('nothing listens');
+  });
+});
+
 describe('a database that is given', () => {
   it.each([
     ['another kind of URL', 'mysql://u:hidden@h/db', 'DATABASE_URL=(not shown'],
     ['a port where nothing listens', 'postgres://u:hidden@127.0.0.1:1/db', 'nothing listens on 127.0.0.1:1'],
   ])('is refused with one line and 2: %s', async (_what, DATABASE_URL, said) => {
-    for (const argv of [['migrate'], ['verify'], ['replay', alice]]) {
+    for (const argv of [['migrate'], ['verify'], ['replay', alice], ['demo-data', '--jobs', '1']]) {
       const { code, out, err } = await line.run(argv, { DATABASE_URL });
       expect([code, out]).toEqual([2, '']);
       expect(err).toContain(said);

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError, ROLES } from '@genledger/platform';
 import { demo } from './demo';
+import { demoData } from './demo-data';
 import { migrate } from './migrate';
 import { replay } from './replay';
 import { CommandFailed, Terminal } from './terminal';
@@ -60,6 +61,12 @@ function programOn(terminal: Terminal): Command {
     .option('--prompt <text>', 'what to paint')
     .option('--images <number>', 'how many', '2')
     .action((options: { prompt?: string; images: string; json?: true }) => demo(terminal, options));
+
+  command(program, 'demo-data')
+    .description('fill an empty log with made-up jobs of the last 90 days; no server may run on it meanwhile')
+    .requiredOption('--jobs <number>', 'how many')
+    .option('--seed <number>', 'the same seed makes the same jobs', '1')
+    .action((options: { jobs: string; seed: string; json?: true }) => demoData(terminal, options));
 
   return program;
 }

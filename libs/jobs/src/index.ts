@@ -62,6 +62,8 @@ export {
 } from './read-models/queries';
 export { replayJob } from './read-models/replay';
 export type { JobStatistic, JobSummary } from './read-models/statistics-reader';
+export { LogNotEmpty, writeSyntheticHistory } from './synthetic/synthetic-history';
+export type { SyntheticHistory } from './synthetic/synthetic-history';
 export { ASPECT_RATIOS, DEFAULT_MODEL, MAX_IMAGES, MAX_PROMPT } from './text-to-image';
 export type { AspectRatio, EffectiveParameters } from './text-to-image';
 export { describeDifference, outputDifferences, rowDifferences } from './verification/job-differences';

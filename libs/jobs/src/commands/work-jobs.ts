@@ -98,9 +98,9 @@ export function retryDelayMs(attempt: number): number {
   return Math.min(60_000, 1_000 * 2 ** Math.max(1, attempt));
 }
 
-const WORKER: JobActor = { userId: null, role: 'worker' };
+export const WORKER: JobActor = { userId: null, role: 'worker' };
 
-function workerMeta(workerId: string): EventMeta {
+export function workerMeta(workerId: string): EventMeta {
   return { actor: `worker:${workerId}` };
 }
 
