@@ -50,7 +50,10 @@ export interface JobHeadRow {
   readonly updated_ms: number;
 }
 
-export function jobOfRow(row: JobHeadRow): LiveJob {
+/** What a hot row holds, found without locks. */
+export type HotJobRow = Omit<JobHeadRow, 'found' | 'row_id'>;
+
+export function jobOfRow(row: HotJobRow): LiveJob {
   return {
     status: row.status as LiveJob['status'],
     userId: row.user_id,
