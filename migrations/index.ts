@@ -10,6 +10,7 @@ const FILES = [
   '1764000004000-leaner-paths',
   '1764000005000-time-travel',
   '1764000006000-job-ends',
+  '1764000007000-rebuilds',
 ];
 
 type MigrationClass = new () => MigrationInterface & { readonly name: string };

@@ -334,6 +334,20 @@ grant select on genledger.projects to authenticated;
 grant select on genledger.projects to genledger_auditor;
 comment on table genledger.projects is 'What a user groups jobs by.';
 
+create table genledger.rebuilds (
+  model text not null,
+  reached uuid not null,
+  streams bigint not null,
+  started_at timestamp with time zone not null default clock_timestamp(),
+  updated_at timestamp with time zone not null default clock_timestamp(),
+  constraint rebuilds_pkey PRIMARY KEY (model)
+);
+alter table genledger.rebuilds enable row level security;
+alter table genledger.rebuilds force row level security;
+create policy writer on genledger.rebuilds for all to genledger_writer using (true) with check (true);
+grant delete, insert, select, update on genledger.rebuilds to genledger_writer;
+comment on table genledger.rebuilds is 'Rebuilds that are under way or were stopped: streams up to this id are done.';
+
 create table genledger.stream_heads (
   stream_id uuid not null,
   user_id uuid not null,

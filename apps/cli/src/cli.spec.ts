@@ -113,6 +113,23 @@ describe('genledger replay', () => {
   });
 });
 
+describe('genledger rebuild', () => {
+  it.each([
+    [[], "missing required argument 'read-model'"],
+    [['jobs'], 'Allowed choices are generation_jobs, job_statistics, generation_job_summary'],
+    [['generation_jobs', 'more'], 'too many arguments'],
+    [['job_statistics'], 'job_statistics cannot be rebuilt yet'],
+    [['generation_job_summary', '--check'], 'generation_job_summary cannot be rebuilt yet'],
+  ])('refuses %j before it reaches for a database', async (argv, said) => {
+    const { code, out, err } = await line.run(['rebuild', ...argv], {
+      DATABASE_URL: 'postgres://127.0.0.1:1/db',
+    });
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(said);
+    expect(err).not.toContain('nothing listens');
+  });
+});
+
 describe('genledger demo', () => {
   it.each([
     [['--images', '0'], '--images "0": a whole number from 1 to 10 is wanted'],
@@ -149,7 +166,13 @@ describe('a database that is given', () => {
     ['another kind of URL', 'mysql://u:hidden@h/db', 'DATABASE_URL=(not shown'],
     ['a port where nothing listens', 'postgres://u:hidden@127.0.0.1:1/db', 'nothing listens on 127.0.0.1:1'],
   ])('is refused with one line and 2: %s', async (_what, DATABASE_URL, said) => {
-    for (const argv of [['migrate'], ['verify'], ['replay', alice], ['demo-data', '--jobs', '1']]) {
+    for (const argv of [
+      ['migrate'],
+      ['verify'],
+      ['replay', alice],
+      ['rebuild', 'generation_jobs'],
+      ['demo-data', '--jobs', '1'],
+    ]) {
       const { code, out, err } = await line.run(argv, { DATABASE_URL });
       expect([code, out]).toEqual([2, '']);
       expect(err).toContain(said);

@@ -1,8 +1,9 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { ConfigError, ROLES } from '@genledger/platform';
 import { demo } from './demo';
 import { demoData } from './demo-data';
 import { migrate } from './migrate';
+import { READ_MODELS, ReadModel, rebuild } from './rebuild';
 import { replay } from './replay';
 import { CommandFailed, Terminal } from './terminal';
 import { token } from './token';
@@ -55,6 +56,16 @@ function programOn(terminal: Terminal): Command {
     .argument('<job-id>', 'whose story it is')
     .option('--as-of <moment>', 'only up to a position of the log, or to an RFC 3339 time')
     .action((id: string, options: { asOf?: string; json?: true }) => replay(terminal, id, options));
+
+  command(program, 'rebuild')
+    .description(
+      'make a read model what the log says, while the server runs; a stopped one goes on where it was',
+    )
+    .addArgument(new Argument('<read-model>', 'which one').choices(READ_MODELS))
+    .option('--check', 'only compare')
+    .action((model: ReadModel, options: { check?: boolean; json?: true }) =>
+      rebuild(terminal, model, options),
+    );
 
   command(program, 'demo')
     .description('run a text-to-image job from the request to the files, on a database of its own')
