@@ -336,8 +336,8 @@ comment on table genledger.projects is 'What a user groups jobs by.';
 
 create table genledger.rebuilds (
   model text not null,
-  reached uuid not null,
-  streams bigint not null,
+  reached text not null,
+  done bigint not null,
   started_at timestamp with time zone not null default clock_timestamp(),
   updated_at timestamp with time zone not null default clock_timestamp(),
   constraint rebuilds_pkey PRIMARY KEY (model)
@@ -346,7 +346,24 @@ alter table genledger.rebuilds enable row level security;
 alter table genledger.rebuilds force row level security;
 create policy writer on genledger.rebuilds for all to genledger_writer using (true) with check (true);
 grant delete, insert, select, update on genledger.rebuilds to genledger_writer;
-comment on table genledger.rebuilds is 'Rebuilds that are under way or were stopped: streams up to this id are done.';
+comment on table genledger.rebuilds is 'Rebuilds that are under way or were stopped. reached: the last stream, or position, that is done.';
+
+create table genledger.rebuilt_sums (
+  model text not null,
+  user_id uuid not null,
+  project_id uuid,
+  status text not null,
+  job_count bigint not null,
+  total_cost_cents bigint not null,
+  first_job_at timestamp with time zone,
+  last_job_at timestamp with time zone,
+  constraint rebuilt_sums_model_user_id_project_id_status_key UNIQUE NULLS NOT DISTINCT (model, user_id, project_id, status)
+);
+alter table genledger.rebuilt_sums enable row level security;
+alter table genledger.rebuilt_sums force row level security;
+create policy writer on genledger.rebuilt_sums for all to genledger_writer using (true) with check (true);
+grant delete, insert, select, update on genledger.rebuilt_sums to genledger_writer;
+comment on table genledger.rebuilt_sums is 'Shadows of folded models, up to genledger.rebuilds.reached.';
 
 create table genledger.stream_heads (
   stream_id uuid not null,
@@ -663,6 +680,42 @@ begin
   return next;
 end $function$;
 grant execute on function genledger.fold_jobs(bigint,bigint,integer) to genledger_writer;
+
+CREATE OR REPLACE FUNCTION genledger.fold_sums(p_model text, p_after bigint, p_upto bigint)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+  with moves as materialized (
+    select m.position, m.user_id, m.project_id, genledger.job_status(m.status) as status, m.count, m.cost_cents,
+           genledger.job_time(m.job_time) as job_at
+      from genledger.job_movements m where m.position > p_after and m.position <= p_upto),
+  -- Entered before left: an event that stays in its group does not empty it.
+  walked as (
+    select m.*, s.first_job_at, s.last_job_at, coalesce(s.job_count, 0) + sum(m.count) over (
+             partition by m.user_id, m.project_id, m.status order by m.position, m.count desc
+             rows unbounded preceding) as held
+      from moves m
+      left join genledger.rebuilt_sums s
+        on s.model = p_model and s.user_id = m.user_id and s.project_id is not distinct from m.project_id
+       and s.status = m.status),
+  emptied as (
+    select w.*, max(w.position) filter (where w.held = 0) over (partition by w.user_id, w.project_id, w.status) as emptied_at
+      from walked w)
+  insert into genledger.rebuilt_sums as t
+    (model, user_id, project_id, status, job_count, total_cost_cents, first_job_at, last_job_at)
+  select p_model, e.user_id, e.project_id, e.status, sum(e.count), sum(e.cost_cents),
+         least(min(e.first_job_at) filter (where e.emptied_at is null),
+               min(e.job_at) filter (where e.count > 0 and e.position > coalesce(e.emptied_at, 0))),
+         greatest(max(e.last_job_at) filter (where e.emptied_at is null),
+                  max(e.job_at) filter (where e.count > 0 and e.position > coalesce(e.emptied_at, 0)))
+    from emptied e group by e.user_id, e.project_id, e.status
+  on conflict (model, user_id, project_id, status) do update
+    set job_count = t.job_count + excluded.job_count, total_cost_cents = t.total_cost_cents + excluded.total_cost_cents,
+        first_job_at = excluded.first_job_at, last_job_at = excluded.last_job_at
+$function$;
+grant execute on function genledger.fold_sums(text,bigint,bigint) to genledger_writer;
 
 CREATE OR REPLACE FUNCTION genledger.guard_partition(p_child text)
  RETURNS void

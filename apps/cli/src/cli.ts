@@ -1,9 +1,11 @@
 import { Argument, Command, CommanderError, Option } from 'commander';
+import { READ_MODELS } from '@genledger/jobs';
+import type { ReadModel } from '@genledger/jobs';
 import { ConfigError, ROLES } from '@genledger/platform';
 import { demo } from './demo';
 import { demoData } from './demo-data';
 import { migrate } from './migrate';
-import { READ_MODELS, ReadModel, rebuild } from './rebuild';
+import { rebuild } from './rebuild';
 import { replay } from './replay';
 import { CommandFailed, Terminal } from './terminal';
 import { token } from './token';

@@ -1,6 +1,6 @@
-import type { JobFinding } from '@genledger/jobs';
+import type { RebuildFinding } from '@genledger/jobs';
 import { CommandLine } from '../../../test/support/command-line';
-import { MixedLedger, openMixedLedger } from '../../../test/support/mixed-ledger';
+import { bob, MixedLedger, openMixedLedger } from '../../../test/support/mixed-ledger';
 
 let line: CommandLine;
 let ledger: MixedLedger;
@@ -14,14 +14,14 @@ afterEach(async () => {
 });
 afterAll(() => ledger.close());
 
-const rebuild = (...argv: string[]) =>
-  line.run(['rebuild', 'generation_jobs', ...argv], { DATABASE_URL: ledger.adminUrl });
+const rebuildModel = (model: string, ...argv: string[]) =>
+  line.run(['rebuild', model, ...argv], { DATABASE_URL: ledger.adminUrl });
+const rebuild = (...argv: string[]) => rebuildModel('generation_jobs', ...argv);
 
 interface Result {
   readonly finished: boolean;
   readonly equal: boolean;
-  readonly streams: number | null;
-  readonly findings: readonly JobFinding[];
+  readonly findings: readonly RebuildFinding[];
 }
 
 it('checks, mends and says what it has mended', async () => {
@@ -31,16 +31,16 @@ it('checks, mends and says what it has mended', async () => {
   expect(await rebuild('--check')).toEqual({
     code: 1,
     out: `differs        ${id}  ${detail}\n`,
-    err: 'genledger: 1 of 9 jobs are not what their events say\n',
+    err: 'genledger: 9 streams read: 1 not as the events say\n',
   });
   expect(await rebuild()).toEqual({
     code: 0,
-    out: `mended         ${id}  ${detail}\n9 streams: 1 mended\n`,
+    out: `mended         ${id}  ${detail}\n9 streams read: 1 mended\n`,
     err: '',
   });
   expect(await rebuild('--check')).toEqual({
     code: 0,
-    out: '9 streams: all are what their events say\n',
+    out: '9 streams read: all is as the events say\n',
     err: '',
   });
 });
@@ -57,7 +57,8 @@ it('answers as one line of JSON', async () => {
     check: true,
     finished: true,
     equal: false,
-    streams: 9,
+    unit: 'streams',
+    done: 9,
     resumed_after: 0,
     findings: [{ id: ledger.jobs['waiting'], fate: 'differs', detail: 'tags differs from its events' }],
   });
@@ -80,8 +81,33 @@ it('tells what it has mended when it is interrupted, and goes on', async () => {
   line = new CommandLine();
   expect(await rebuild()).toMatchObject({
     code: 0,
-    out: '9 streams, 9 of them by a run before: all are what their events say\n',
+    out: '9 streams read, 9 of them by a run before: all is as the events say\n',
   });
+});
+
+it.each([
+  [
+    'job_statistics',
+    `update genledger.job_statistics set count = 5 where user_id = '${bob}' and status = 'canceled'`,
+    'canceled: 5 jobs, 0 cents; by the events 1 jobs, 0 cents',
+  ],
+  [
+    'generation_job_summary',
+    `update genledger.generation_job_summary set job_count = 5 where user_id = '${bob}' and status = 'canceled'`,
+    'canceled: 5 jobs, 0 cents, ',
+  ],
+])('checks and mends %s', async (model, sql, detail) => {
+  await ledger.spoil(sql);
+  const checked = await rebuildModel(model, '--check');
+  expect(checked).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^genledger: \d+ positions read: 1 not as the events say\n$/) as string,
+  });
+  expect(checked.out).toContain(`differs        ${bob}  ${detail}`);
+  const mended = await rebuildModel(model);
+  expect([mended.code, mended.out.split('\n').length]).toEqual([0, 3]);
+  expect(mended.out).toContain(`mended         ${bob}  ${detail}`);
+  expect(await rebuildModel(model, '--check')).toMatchObject({ code: 0, err: '' });
 });
 
 it('is the only one', async () => {

@@ -1,13 +1,10 @@
-import { rebuildJobs } from '@genledger/jobs';
-import type { JobFinding, RebuildOutcome } from '@genledger/jobs';
+import { rebuildReadModel } from '@genledger/jobs';
+import type { ReadModel, RebuildFinding, RebuildOutcome } from '@genledger/jobs';
 import { environmentWithFile, loadConfig } from '@genledger/platform';
 import type { Database } from '@genledger/platform';
 import { count, progressOn } from './progress';
 import { connectMigrated, openTargetDatabase } from './target-database';
 import { CommandFailed, Terminal } from './terminal';
-
-export const READ_MODELS = ['generation_jobs', 'job_statistics', 'generation_job_summary'] as const;
-export type ReadModel = (typeof READ_MODELS)[number];
 
 interface RebuildCommand {
   readonly check?: boolean;
@@ -16,11 +13,6 @@ interface RebuildCommand {
 
 /** `genledger rebuild`: makes a read model what the log says, while the server runs, and names what it has mended. */
 export async function rebuild(terminal: Terminal, model: ReadModel, options: RebuildCommand): Promise<void> {
-  if (model !== 'generation_jobs')
-    throw new CommandFailed(
-      `${model} cannot be rebuilt yet; "genledger verify" holds it against the jobs`,
-      2,
-    );
   const config = loadConfig(environmentWithFile(terminal.cwd, terminal.env));
   const target = await openTargetDatabase(config, (line) => terminal.err(`${line}\n`));
   try {
@@ -42,10 +34,10 @@ async function rebuildOn(
   { check = false, json }: RebuildCommand,
 ): Promise<void> {
   const progress = progressOn(terminal);
-  const findings: JobFinding[] = [];
+  const findings: RebuildFinding[] = [];
   let outcome: RebuildOutcome | null = null;
   try {
-    outcome = await rebuildJobs(database, {
+    outcome = await rebuildReadModel(database, model, {
       check,
       onFinding: (finding) => {
         findings.push(finding);
@@ -71,14 +63,15 @@ function result(
   model: ReadModel,
   check: boolean,
   outcome: RebuildOutcome | null,
-  findings: readonly JobFinding[],
+  findings: readonly RebuildFinding[],
 ): object {
   return {
     model,
     check,
     finished: outcome !== null,
     equal: outcome !== null && findings.every(({ fate }) => fate === 'mended'),
-    streams: outcome?.streams ?? null,
+    unit: outcome?.unit ?? null,
+    done: outcome?.done ?? null,
     resumed_after: outcome?.resumedAfter ?? null,
     findings,
   };
@@ -86,19 +79,18 @@ function result(
 
 function conclude(
   terminal: Terminal,
-  { streams, resumedAfter }: RebuildOutcome,
-  findings: readonly JobFinding[],
+  { unit, done, resumedAfter }: RebuildOutcome,
+  findings: readonly RebuildFinding[],
   json: true | undefined,
 ): void {
   const mended = findings.filter(({ fate }) => fate === 'mended').length;
   const left = findings.length - mended;
-  const looked = resumedAfter > 0 ? `, ${count(resumedAfter)} of them by a run before` : '';
+  const before = resumedAfter > 0 ? `, ${count(resumedAfter)} of them by a run before` : '';
+  const read = `${count(done)} ${unit} read${before}`;
   if (left > 0)
     throw new CommandFailed(
-      `${count(left)} of ${count(streams)} jobs are not what their events say${looked}` +
-        (mended > 0 ? `; ${count(mended)} were mended` : ''),
+      `${read}: ${count(left)} not as the events say` + (mended > 0 ? `, ${count(mended)} mended` : ''),
     );
   if (json) return;
-  const done = mended === 0 ? 'all are what their events say' : `${count(mended)} mended`;
-  terminal.out(`${count(streams)} streams${looked}: ${done}\n`);
+  terminal.out(`${read}: ${mended === 0 ? 'all is as the events say' : `${count(mended)} mended`}\n`);
 }

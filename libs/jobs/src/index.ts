@@ -60,8 +60,8 @@ export {
   GetJobSummary,
   ListJobs,
 } from './read-models/queries';
-export { rebuildJobs } from './rebuild/rebuild-jobs';
-export type { JobFinding, RebuildOutcome } from './rebuild/rebuild-jobs';
+export { READ_MODELS, rebuildReadModel } from './rebuild/rebuild-read-model';
+export type { ReadModel, RebuildFinding, RebuildOutcome } from './rebuild/rebuild-read-model';
 export { replayJob } from './read-models/replay';
 export type { JobStatistic, JobSummary } from './read-models/statistics-reader';
 export { LogNotEmpty, writeSyntheticHistory } from './synthetic/synthetic-history';

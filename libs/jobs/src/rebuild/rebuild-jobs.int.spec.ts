@@ -1,7 +1,7 @@
 import { JOB_MODEL_CORRUPTIONS } from '../../../../test/support/job-model-corruptions';
 import { alice, MixedLedger, openMixedLedger } from '../../../../test/support/mixed-ledger';
 import { verifyLedger } from '../verification/verify-ledger';
-import { JobFinding, rebuildJobs, RebuildOptions } from './rebuild-jobs';
+import { JobFinding, rebuildJobs, JobsOptions } from './rebuild-jobs';
 import { RebuildRun, RebuildUnderWay } from './rebuild-run';
 
 let ledger: MixedLedger;
@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterEach(() => ledger.restore());
 afterAll(() => ledger.close());
 
-async function rebuild(options: Partial<RebuildOptions> = {}) {
+async function rebuild(options: Partial<JobsOptions> = {}) {
   const findings: JobFinding[] = [];
   const onFinding = (finding: JobFinding): void => void findings.push(finding);
   const outcome = await rebuildJobs(ledger.database, { check: false, onFinding, ...options });
@@ -120,7 +120,7 @@ it('names a job that somebody holds, and mends the others', async () => {
 });
 
 describe('a rebuild that is stopped', () => {
-  const stopAfter = (streams: number): Partial<RebuildOptions> => ({
+  const stopAfter = (streams: number): Partial<JobsOptions> => ({
     streamsAtOnce: 2,
     report: ({ done }) => {
       if (done >= streams) throw new Error('stopped');

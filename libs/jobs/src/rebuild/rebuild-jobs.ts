@@ -20,7 +20,7 @@ export interface JobFinding {
   readonly detail: string;
 }
 
-export interface RebuildOptions {
+export interface JobsOptions {
   /** Compares and writes nothing. */
   readonly check: boolean;
   /** Hears of each finding, once it is final. */
@@ -31,7 +31,7 @@ export interface RebuildOptions {
   readonly streamsAtOnce?: number;
 }
 
-export interface RebuildOutcome {
+export interface JobsOutcome {
   /** Streams that were looked at, by the earlier run included. */
   readonly streams: number;
   /** How many of them an earlier run that was stopped had done. */
@@ -45,7 +45,7 @@ const MENDED_AT_ONCE = 50;
  * Holds job_states, job_requests, job_outputs and tombstones against the replay of every history, while the system runs, and
  * mends what differs. Comparing takes a short snapshot a range; most jobs are never locked.
  */
-export async function rebuildJobs(database: Database, options: RebuildOptions): Promise<RebuildOutcome> {
+export async function rebuildJobs(database: Database, options: JobsOptions): Promise<JobsOutcome> {
   if (options.check) return walk(database, options, null);
   const run = await RebuildRun.begin(database, 'generation_jobs');
   try {
@@ -59,12 +59,12 @@ export async function rebuildJobs(database: Database, options: RebuildOptions): 
 
 async function walk(
   database: Database,
-  { onFinding, report, streamsAtOnce = STREAMS }: RebuildOptions,
+  { onFinding, report, streamsAtOnce = STREAMS }: JobsOptions,
   run: RebuildRun | null,
-): Promise<RebuildOutcome> {
+): Promise<JobsOutcome> {
   const total = await countStreams((text, values) => database.write(text, values));
-  const start = run?.start ?? { reached: NIL_ID, streams: 0 };
-  let done = start.streams;
+  const start = run?.start ?? { reached: NIL_ID, done: 0 };
+  let done = start.done;
   for (let after = start.reached; after !== MAX_ID;) {
     const { range, streams, stray } = await inSnapshot(database, async (query) => {
       const next = await nextRange(query, after, streamsAtOnce);
@@ -75,10 +75,10 @@ async function walk(
     else for (const job of stray) onFinding(findingOf(job));
     after = range.upto;
     done += streams;
-    await run?.save({ reached: after, streams: done });
+    await run?.save({ reached: after, done });
     report?.({ step: 'streams', done, total });
   }
-  return { streams: done, resumedAfter: start.streams };
+  return { streams: done, resumedAfter: start.done };
 }
 
 function findingOf({ record: { id }, replayed, detail }: StrayJob): JobFinding {
@@ -88,7 +88,7 @@ function findingOf({ record: { id }, replayed, detail }: StrayJob): JobFinding {
 async function mend(
   database: Database,
   stray: readonly StrayJob[],
-  onFinding: RebuildOptions['onFinding'],
+  onFinding: JobsOptions['onFinding'],
 ): Promise<void> {
   const findings = stray.map(findingOf);
   for (const finding of findings) if (finding.fate === 'broken_history') onFinding(finding);
@@ -101,7 +101,7 @@ async function mend(
 async function mendTogether(
   database: Database,
   ids: readonly string[],
-  onFinding: RebuildOptions['onFinding'],
+  onFinding: JobsOptions['onFinding'],
 ): Promise<void> {
   try {
     for (const mended of await mendJobs(database, ids)) onFinding({ ...mended, fate: 'mended' });

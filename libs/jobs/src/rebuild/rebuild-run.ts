@@ -1,15 +1,16 @@
 import type { Client } from 'pg';
-import type { Database } from '@genledger/platform';
-import { NIL_ID } from '../verification/invariants';
+import type { Database, Query } from '@genledger/platform';
 
 /** Another process rebuilds the same model. */
 export class RebuildUnderWay extends Error {
   override readonly name = 'RebuildUnderWay';
 }
 
-interface Reached {
+export interface Reached {
+  /** The last stream or position that is done. */
   readonly reached: string;
-  readonly streams: number;
+  /** How many are. */
+  readonly done: number;
 }
 
 /**
@@ -20,8 +21,8 @@ export class RebuildRun {
   private constructor(
     private readonly session: Client,
     private readonly model: string,
-    /** Where an earlier run was stopped, or the beginning. */
-    readonly start: Reached,
+    /** Where an earlier run was stopped. */
+    readonly start: Reached | null,
   ) {}
 
   static async begin(database: Database, model: string): Promise<RebuildRun> {
@@ -34,23 +35,39 @@ export class RebuildRun {
       );
       if (!rows[0]?.taken) throw new RebuildUnderWay(`${model} is being rebuilt already, by another process`);
       const found = await session.query<Reached>(
-        `select reached, streams from genledger.rebuilds where model = $1`,
+        `select reached, done from genledger.rebuilds where model = $1`,
         [model],
       );
-      return new RebuildRun(session, model, found.rows[0] ?? { reached: NIL_ID, streams: 0 });
+      return new RebuildRun(session, model, found.rows[0] ?? null);
     } catch (error) {
       await session.end();
       throw error;
     }
   }
 
-  async save({ reached, streams }: Reached): Promise<void> {
+  async save({ reached, done }: Reached): Promise<void> {
     await this.session.query(
-      `insert into genledger.rebuilds (model, reached, streams) values ($1, $2, $3)
+      `insert into genledger.rebuilds (model, reached, done) values ($1, $2, $3)
        on conflict (model) do update
-         set reached = excluded.reached, streams = excluded.streams, updated_at = clock_timestamp()`,
-      [this.model, reached, streams],
+         set reached = excluded.reached, done = excluded.done, updated_at = clock_timestamp()`,
+      [this.model, reached, done],
     );
+  }
+
+  /** A READ COMMITTED transaction on the session that holds the lock; `save` and `finish` in it are part of it. */
+  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    await this.session.query('begin');
+    try {
+      const result = await work(
+        async <R extends object>(text: string, values: readonly unknown[] = []) =>
+          (await this.session.query<R>(text, [...values])).rows,
+      );
+      await this.session.query('commit');
+      return result;
+    } catch (error) {
+      await this.session.query('rollback').catch(() => undefined);
+      throw error;
+    }
   }
 
   /** The next one starts at the beginning. */
