@@ -4,6 +4,7 @@ import type { ReadModel } from '@genledger/jobs';
 import { ConfigError, ROLES } from '@genledger/platform';
 import { demo } from './demo';
 import { demoData } from './demo-data';
+import { doctor } from './doctor';
 import { migrate } from './migrate';
 import { rebuild } from './rebuild';
 import { replay } from './replay';
@@ -68,6 +69,10 @@ function programOn(terminal: Terminal): Command {
     .action((model: ReadModel, options: { check?: boolean; json?: true }) =>
       rebuild(terminal, model, options),
     );
+
+  command(program, 'doctor')
+    .description('check what a server needs here: configuration, folders, port, database, schema, log')
+    .action((options: { json?: true }) => doctor(terminal, options));
 
   command(program, 'demo')
     .description('run a text-to-image job from the request to the files, on a database of its own')

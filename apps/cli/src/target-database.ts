@@ -1,5 +1,4 @@
-import { Client } from 'pg';
-import { Database, serverUrls, startEmbeddedPostgres } from '@genledger/platform';
+import { Database, reachDatabase, serverUrls, startEmbeddedPostgres } from '@genledger/platform';
 import type { Config, ServerUrls } from '@genledger/platform';
 import { CommandFailed } from './terminal';
 
@@ -11,8 +10,6 @@ export interface TargetDatabase {
   readonly isEmbedded: boolean;
   close(): Promise<void>;
 }
-
-const CONNECT_MS = 5_000;
 
 /** The database that DATABASE_URL names, reached once; without it the embedded one, started if it is not running. */
 export async function openTargetDatabase(
@@ -29,11 +26,8 @@ export async function openTargetDatabase(
       close: () => embedded.stop(),
     };
   }
-  await reach(databaseUrl);
-  const logins =
-    databaseAppUrl === undefined
-      ? serverUrls(databaseUrl)
-      : { writerUrl: databaseAppUrl, readerUrl: databaseAppUrl };
+  await reachDatabase(databaseUrl);
+  const logins = serverUrls(databaseUrl, databaseAppUrl);
   return { adminUrl: databaseUrl, logins, isEmbedded: false, close: () => Promise.resolve() };
 }
 
@@ -53,40 +47,5 @@ export async function connectMigrated({ logins }: Pick<TargetDatabase, 'logins'>
       'the database is not migrated, or not for this version: run "genledger migrate" first',
       2,
     );
-  }
-}
-
-async function reach(url: string): Promise<void> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-  } catch (error) {
-    throw new CommandFailed(`DATABASE_URL: ${connectionFault(error, url)}`, 2);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
-
-/** Why a connection failed, in one line and without the password. */
-export function connectionFault(error: unknown, url: string): string {
-  const { hostname, port, pathname, username } = new URL(url);
-  const server = `${hostname || 'localhost'}:${port || '5432'}`;
-  // A name with several addresses fails with all of their errors.
-  const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
-  const { code, message } = first as { code?: string; message?: string };
-  switch (code) {
-    case 'ECONNREFUSED':
-      return `nothing listens on ${server}`;
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `there is no host ${hostname}`;
-    case '28P01':
-    case '28000':
-      return `${server} refuses ${username}: wrong user or password`;
-    case '3D000':
-      return `${server} has no database ${pathname.slice(1)}`;
-    default:
-      return `cannot reach ${server}: ${(message ?? 'no answer').replaceAll('\n', ' ')}`;
   }
 }

@@ -7,6 +7,7 @@ import {
   createLogger,
   JsonLogger,
   migrateDatabase,
+  reachDatabase,
   serverUrls,
   setupOpenApi,
   startEmbeddedPostgres,
@@ -38,6 +39,7 @@ export interface ServerOptions {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? (() => undefined);
   await refuseTakenAddress(config);
+  if (config.databaseUrl !== undefined) await reachDatabase(config.databaseUrl);
   const embedded =
     config.databaseUrl === undefined
       ? await startEmbeddedPostgres({ home: config.home, port: options.databasePort, log })
@@ -47,10 +49,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     if (adminUrl === undefined) throw new Error('there is no database to run on');
     const migrated = await migrateDatabase(adminUrl);
     if (migrated.length > 0) log(`migrated: ${migrated.join(', ')}`);
-    const urls =
-      config.databaseAppUrl === undefined
-        ? serverUrls(adminUrl)
-        : { writerUrl: config.databaseAppUrl, readerUrl: config.databaseAppUrl };
+    const urls = serverUrls(adminUrl, config.databaseAppUrl);
     const app = await createApp(config, urls, options.logger);
     try {
       await app.listen(config.port, config.host);

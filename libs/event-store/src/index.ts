@@ -30,6 +30,8 @@ export {
   timestampArray,
   uuidArray,
 } from './pg-arrays';
+export { readLogCondition } from './log-condition';
+export type { LogCondition } from './log-condition';
 export { LogTail } from './log-tail';
 export { Projector } from './projector';
 export type { CheckpointOutcome, Fold } from './projector';

@@ -46,6 +46,7 @@ export { JobsModule } from './jobs.module';
 export { priceInCents } from './prices';
 export { DeadlineEnforcer } from './processes/deadline-enforcer';
 export { JobAwaiter } from './processes/job-awaiter';
+export { JOB_FOLD } from './processes/job-fold';
 export { JobProjector } from './processes/job-projector';
 export { JobRescuer } from './processes/job-rescuer';
 export { LogKeeper } from './processes/log-keeper';
@@ -60,6 +61,7 @@ export {
   GetJobSummary,
   ListJobs,
 } from './read-models/queries';
+export { readLostLeases } from './read-models/lost-leases';
 export { READ_MODELS, rebuildReadModel } from './rebuild/rebuild-read-model';
 export type { ReadModel, RebuildFinding, RebuildOutcome } from './rebuild/rebuild-read-model';
 export { replayJob } from './read-models/replay';

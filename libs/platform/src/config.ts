@@ -59,7 +59,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     databaseUrl: read.DATABASE_URL,
     databaseAppUrl: read.DATABASE_APP_URL,
     roles: read.GENLEDGER_ROLES,
-    storageUrl: read.STORAGE_URL ?? fileStorageUrl(resolve(home, 'storage')),
+    storageUrl: read.STORAGE_URL ?? fileStorageUrl(homeStorage(home)),
     jwt: {
       secret: read.JWT_SECRET,
       jwksUrl: read.JWKS_URL,
@@ -73,6 +73,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     natsUrl: read.NATS_URL,
     logLevel: read.LOG_LEVEL,
   };
+}
+
+/** Where files are kept unless STORAGE_URL names another place. */
+export function homeStorage(home: string): string {
+  return resolve(home, 'storage');
 }
 
 function refuseUnknownNames(names: readonly string[]): void {

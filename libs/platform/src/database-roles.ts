@@ -11,12 +11,20 @@ import { Client } from 'pg';
  */
 const GROUP_ROLES = ['genledger_owner', 'genledger_writer', 'authenticated', 'genledger_auditor'];
 
+/** The server's logins, and the roles that each has to be a member of. */
+const LOGINS = {
+  genledger_server: ['genledger_writer'],
+  genledger_reader: ['authenticated', 'genledger_auditor'],
+} as const;
+
 export interface ServerUrls {
   readonly writerUrl: string;
   readonly readerUrl: string;
 }
 
-export function serverUrls(adminUrl: string): ServerUrls {
+/** `appUrl`: one login for both, where the migrating one may not make any. */
+export function serverUrls(adminUrl: string, appUrl?: string): ServerUrls {
+  if (appUrl !== undefined) return { writerUrl: appUrl, readerUrl: appUrl };
   return {
     writerUrl: loginUrl(adminUrl, 'genledger_server'),
     readerUrl: loginUrl(adminUrl, 'genledger_reader'),
@@ -35,11 +43,35 @@ function loginPassword(adminUrl: string, login: string): string {
   return createHmac('sha256', own).update(`genledger login ${login}`).digest('base64url');
 }
 
+/** What the server's logins lack, one sentence each: they read and write as members of the group roles. */
+export async function missingMemberships(admin: Client, logins: ServerUrls): Promise<string[]> {
+  const needed = [
+    ...LOGINS.genledger_server.map((role) => ({ login: loginOf(logins.writerUrl), role })),
+    ...LOGINS.genledger_reader.map((role) => ({ login: loginOf(logins.readerUrl), role })),
+  ];
+  const { rows } = await admin.query<{ login: string; role: string; fault: string }>(
+    `select n.login, n.role, case when l.oid is null then 'login' when g.oid is null then 'role' else 'member' end as fault
+       from json_to_recordset($1) as n (login text, role text)
+       left join pg_roles l on l.rolname = n.login left join pg_roles g on g.rolname = n.role
+      where l.oid is null or g.oid is null or not pg_has_role(l.oid, g.oid, 'member')`,
+    [JSON.stringify(needed)],
+  );
+  const faults = rows.map(({ login, role, fault }) => {
+    if (fault === 'member') return `${login} is no member of ${role}`;
+    return fault === 'login' ? `there is no login ${login}` : `there is no role ${role}`;
+  });
+  return [...new Set(faults)];
+}
+
+export function loginOf(url: string): string {
+  return decodeURIComponent(new URL(url).username);
+}
+
 /** Makes roles, logins, schema and grants where they are missing. Needs CREATEROLE and the right to create schemas. */
 export async function ensureDatabaseRoles(admin: Client, adminUrl: string): Promise<void> {
   await refuseWeakLogin(admin);
   for (const role of GROUP_ROLES) await createRole(admin, role, 'nologin');
-  for (const login of ['genledger_server', 'genledger_reader']) {
+  for (const login of Object.keys(LOGINS)) {
     await createRole(admin, login, 'login');
     // Roles are the cluster's: two databases of one cluster may set the same password at the same moment.
     await retryWhenConcurrent(() =>
@@ -47,9 +79,9 @@ export async function ensureDatabaseRoles(admin: Client, adminUrl: string): Prom
     );
   }
   await retryWhenConcurrent(() =>
-    admin.query(`grant genledger_writer to genledger_server;
+    admin.query(`grant ${LOGINS.genledger_server.join(', ')} to genledger_server;
                  alter role genledger_reader noinherit;
-                 grant authenticated, genledger_auditor to genledger_reader;
+                 grant ${LOGINS.genledger_reader.join(', ')} to genledger_reader;
                  grant genledger_owner to current_user`),
   );
   const { rows } = await admin.query<{ super: boolean; name: string }>(

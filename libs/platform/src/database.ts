@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import type { DataSourceOptions, EntityManager } from 'typeorm';
 import type { Actor } from './identity/actor';
 import { isUuid } from './ids';
-import { knownMigrations } from './migrate';
+import { compareMigrations } from './migrate';
 import type { ServerUrls } from './database-roles';
 
 export type Query = <R extends object>(text: string, values?: readonly unknown[]) => Promise<R[]>;
@@ -149,8 +149,7 @@ export class Database implements OnModuleInit, OnApplicationShutdown {
 
   private async refuseStaleSchema(): Promise<void> {
     const rows = await this.write<{ name: string }>(`select name from genledger.migrations`);
-    const present = new Set(rows.map((row) => row.name));
-    const missing = knownMigrations.filter((name) => !present.has(name));
+    const { missing } = compareMigrations(rows.map(({ name }) => name));
     if (missing.length > 0) {
       throw new Error(`the database lacks ${missing.join(', ')}: run "genledger migrate" first`);
     }

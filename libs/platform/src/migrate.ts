@@ -6,6 +6,14 @@ import { ensureDatabaseRoles } from './database-roles';
 /** Names of the migrations that this build knows, oldest first. */
 export const knownMigrations: readonly string[] = migrations.map((migration) => new migration().name);
 
+/** What a database's list of migrations lacks, and what it has from a newer version (no obstacle). */
+export function compareMigrations(applied: readonly string[]): { missing: string[]; unknown: string[] } {
+  return {
+    missing: knownMigrations.filter((name) => !applied.includes(name)),
+    unknown: applied.filter((name) => !knownMigrations.includes(name)),
+  };
+}
+
 /**
  * Brings a database to this build's schema and returns the names of the migrations that were run (none: up to date).
  * `adminUrl` may create roles and a schema. Any number of processes may call it at once: a session lock lines them up.

@@ -24,11 +24,15 @@ const FORM = /^[A-Za-z0-9_-]{43}$/;
  * @throws Error where the file is there and is not such a secret.
  */
 export function loadServerSecret(home: string): Buffer {
-  const path = join(home, FILE_NAME);
+  const path = serverSecretPath(home);
   const text = readSecret(path) ?? createSecret(home, path);
   if (!FORM.test(text))
     throw new Error(`${path} does not hold a server secret; restore it, or remove it to get a new one`);
   return Buffer.from(text, 'ascii');
+}
+
+export function serverSecretPath(home: string): string {
+  return join(home, FILE_NAME);
 }
 
 /** A 32-byte key for one purpose (HKDF-SHA256): nothing about the secret or other keys follows from it. */

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { existsSync } from 'node:fs';
 import { runTool } from './run-tool';
-import type { Seat } from './seat';
+import type { Account, Seat } from './seat';
 
 /** Folder that holds bin/, lib/ and share/ of PostgreSQL, and the version of the package it came in. */
 interface NativeFolder {
@@ -26,15 +26,32 @@ export async function runnableBinaries(seat: Seat): Promise<string> {
   // A closed parent folder, a umask of 077, or a read-only install without its links: run a copy.
   const copy = join(seat.folder, `postgres-${native.version}`);
   if (!existsSync(copy)) await copyNative(native.path, copy);
-  const proof = await runTool(join(copy, 'bin', 'postgres'), ['--version'], seat.account).catch(
-    (error: unknown) => error as Error,
-  );
-  if (proof instanceof Error) {
-    throw new Error(`The embedded PostgreSQL does not run here (${proof.message}): set DATABASE_URL.`, {
-      cause: proof,
+  await proveRunnable(join(copy, 'bin'), seat.account);
+  return join(copy, 'bin');
+}
+
+async function proveRunnable(bin: string, account: Account | undefined): Promise<void> {
+  try {
+    await runTool(join(bin, 'postgres'), ['--version'], account);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new Error(`The embedded PostgreSQL does not run here (${reason}): set DATABASE_URL.`, {
+      cause: error,
     });
   }
-  return join(copy, 'bin');
+}
+
+/**
+ * Version of the installed binaries, proven by running them as ourselves. Where the account of the server cannot, a
+ * start makes it a copy.
+ *
+ * @throws Error that says why there are none, or why they do not run.
+ */
+export async function installedVersion(): Promise<string> {
+  const native = await findNative();
+  await linkLibraries(native.path).catch(() => undefined);
+  await proveRunnable(join(native.path, 'bin'), undefined);
+  return native.version;
 }
 
 /** Removes copies that other versions of the package left. Only when no server runs from them. */

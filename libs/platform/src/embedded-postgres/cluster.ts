@@ -15,35 +15,52 @@ export interface Cluster extends Seat {
   readonly password: string;
 }
 
+/** What it takes to ask a cluster's server for what it is. */
+export type ClusterAccess = Pick<Cluster, 'dataDirectory' | 'password'>;
+
 const SUPERUSER = 'postgres';
 
 /** Opens the cluster of the seat and makes it first when it is absent. Call under the start lock. */
 export async function openCluster(seat: Seat, bin: string, log: (line: string) => void): Promise<Cluster> {
-  const passwordFile = join(seat.folder, 'postgres.password');
-  const logFile = join(seat.folder, 'postgres.log');
+  const logFile = logFileOf(seat);
   if (!existsSync(seat.dataDirectory)) {
     const password = randomBytes(24).toString('base64url');
     // Written before the cluster appears: a crash in between leaves a password without a cluster, never the reverse.
-    await writeFile(passwordFile, password, { mode: 0o600, flush: true });
+    await writeFile(passwordFileOf(seat), password, { mode: 0o600, flush: true });
     await initialise(seat, bin, password);
     log(`Created a PostgreSQL cluster in ${seat.dataDirectory}.`);
     return { ...seat, bin, logFile, password };
   }
-  const password = await readFile(passwordFile, 'utf8').catch(() => {
-    throw new Error(
-      `The password ${passwordFile} of the database in ${seat.dataDirectory} cannot be read: restore it, or move the database away.`,
-    );
-  });
+  const password = await readPassword(seat);
   // A copied or restored folder may be root's.
   const { uid } = await lstat(seat.dataDirectory);
   if (seat.account && uid !== seat.account.uid) await handOver(seat.dataDirectory, seat.account);
-  return { ...seat, bin, logFile, password: password.trim() };
+  return { ...seat, bin, logFile, password };
+}
+
+/** @throws Error where the cluster is there and its password is not. */
+export async function readPassword(seat: Seat): Promise<string> {
+  const file = passwordFileOf(seat);
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch {
+    throw new Error(
+      `The password ${file} of the database in ${seat.dataDirectory} cannot be read: restore it, or move the database away.`,
+    );
+  }
+}
+
+export function logFileOf({ folder }: Seat): string {
+  return join(folder, 'postgres.log');
+}
+
+function passwordFileOf({ folder }: Seat): string {
+  return join(folder, 'postgres.password');
 }
 
 /** initdb under another name first, so that a cluster is there whole or not at all. */
 async function initialise(seat: Seat, bin: string, password: string): Promise<void> {
-  // A name of its own: the initdb of a process that was killed may still be writing to the last one.
-  const draft = `${seat.dataDirectory}.new-${randomUUID()}`;
+  const draft = draftOf(seat);
   const passwordCopy = join(seat.folder, '.initdb-password');
   await removeDrafts(seat);
   await mkdir(draft, { mode: 0o700 });
@@ -77,6 +94,11 @@ async function initialise(seat: Seat, bin: string, password: string): Promise<vo
   }
 }
 
+/** A new name each time: the initdb of a process that was killed may still be writing to the last one. */
+export function draftOf({ dataDirectory }: Seat): string {
+  return `${dataDirectory}.new-${randomUUID()}`;
+}
+
 async function removeDrafts(seat: Seat): Promise<void> {
   for (const name of await readdir(seat.folder)) {
     if (!name.startsWith(`${basename(seat.dataDirectory)}.new-`)) continue;
@@ -84,12 +106,12 @@ async function removeDrafts(seat: Seat): Promise<void> {
   }
 }
 
-export function clusterUrl(cluster: Cluster, port: number, database: string): string {
+export function clusterUrl(cluster: ClusterAccess, port: number, database: string): string {
   return `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
 }
 
 /** The `data_directory` of the server at the port. Rejects when it does not let our superuser in. */
-export async function dataDirectoryAt(cluster: Cluster, port: number): Promise<string> {
+export async function dataDirectoryAt(cluster: ClusterAccess, port: number): Promise<string> {
   return asSuperuser(cluster, port, async (client) => {
     const { rows } = await client.query<{ data_directory: string }>('show data_directory');
     return rows[0]?.data_directory ?? '';
@@ -104,7 +126,7 @@ export async function ensureDatabase(cluster: Cluster, port: number, database: s
 }
 
 async function asSuperuser<T>(
-  cluster: Cluster,
+  cluster: ClusterAccess,
   port: number,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {

@@ -3,9 +3,10 @@ import { closeSync, openSync } from 'node:fs';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { dataDirectoryAt, type Cluster } from './cluster';
+import { dataDirectoryAt, type Cluster, type ClusterAccess } from './cluster';
 import { identifyPostmaster, pidExists } from './process-identity';
 import { lastLine, runTool, toolEnvironment } from './run-tool';
+import type { Seat } from './seat';
 
 const POLL_MS = 20;
 /** A crash recovery replays at most max_wal_size; one that takes longer goes on, and the next start waits for it. */
@@ -25,39 +26,73 @@ export class PostmasterFailed extends Error {
   }
 }
 
+/** What one look at a cluster's pid file, at the process that it names and at its port shows. */
+export type Postmaster =
+  | { readonly state: 'stopped'; readonly stalePidFile?: PidFile }
+  /** Lets our superuser in, and is of this data directory. */
+  | { readonly state: 'running'; readonly port: number }
+  /** Ours, and refuses our password. */
+  | { readonly state: 'locked' }
+  /** Starting, recovering, stopping or hung. `isSure`: the process is known to be ours. */
+  | { readonly state: 'silent'; readonly pidFile: PidFile; readonly isSure: boolean };
+
+/** Proven by a connection and by the data directory, since a pid file outlives its process and pids repeat. */
+export async function observePostmaster(cluster: ClusterAccess): Promise<Postmaster> {
+  const pidFile = await readPidFile(cluster);
+  if (!pidFile) return { state: 'stopped' };
+  const identity = identifyPostmaster(pidFile.pid, cluster.dataDirectory);
+  if (identity === 'gone' || identity === 'foreign') return { state: 'stopped', stalePidFile: pidFile };
+  const isSure = identity === 'ours';
+  if (pidFile.port !== undefined) {
+    const answer = await ask(cluster, pidFile.port);
+    if (answer === 'ours') return { state: 'running', port: pidFile.port };
+    if (answer === 'denied' && isSure) return { state: 'locked' };
+  }
+  return { state: 'silent', pidFile, isSure };
+}
+
 /**
- * The port of a healthy server of this very cluster, if one runs: proven by a connection with our password and
- * by its data directory, since a pid file outlives its process and pids repeat. Waits while ours is starting,
- * recovering or stopping. A pid file that names anyone else is removed, and that process left alone.
+ * The port of a healthy server of this very cluster, if one runs. Waits while ours is starting, recovering or
+ * stopping. A pid file that names anyone else is removed, and that process left alone.
  */
 export async function findRunning(cluster: Cluster): Promise<number | undefined> {
   const since = Date.now();
   for (;;) {
-    const pidFile = await readPidFile(cluster);
-    if (!pidFile) return undefined;
-    const identity = identifyPostmaster(pidFile.pid, cluster.dataDirectory);
+    const seen = await observePostmaster(cluster);
     const waited = Date.now() - since;
-    if (identity === 'gone' || identity === 'foreign' || (identity === 'unknown' && waited > UNKNOWN_MS)) {
-      // PostgreSQL would refuse to start over any pid that exists, a zombie's too. It sees by itself to a dead one.
-      if (pidExists(pidFile.pid)) await rm(pidFile.path, { force: true });
-      return undefined;
-    }
-    if (pidFile.port !== undefined) {
-      const answer = await ask(cluster, pidFile.port);
-      if (answer === 'ours') return pidFile.port;
-      if (answer === 'denied' && identity === 'ours') {
-        throw new Error(
-          `The database in ${cluster.dataDirectory} refuses the password in ${cluster.folder}: restore postgres.password there.`,
-        );
-      }
-    }
-    if (waited > RECOVERY_MS) {
-      throw new Error(
-        `The database in ${cluster.dataDirectory} (pid ${pidFile.pid}) does not answer: see ${cluster.logFile}.`,
-      );
+    switch (seen.state) {
+      case 'running':
+        return seen.port;
+      case 'stopped':
+        await removeStale(seen.stalePidFile);
+        return undefined;
+      case 'locked':
+        throw new Error(refusedPassword(cluster));
+      case 'silent':
+        if (!seen.isSure && waited > UNKNOWN_MS) {
+          await removeStale(seen.pidFile);
+          return undefined;
+        }
+        if (waited > RECOVERY_MS) throw new Error(noAnswer(cluster, seen.pidFile.pid));
     }
     await pause(POLL_MS);
   }
+}
+
+export function refusedPassword({ dataDirectory, folder }: Seat): string {
+  return `The database in ${dataDirectory} refuses the password in ${folder}: restore postgres.password there.`;
+}
+
+export function noAnswer(
+  { dataDirectory, logFile }: Pick<Cluster, 'dataDirectory' | 'logFile'>,
+  pid: number,
+): string {
+  return `The database in ${dataDirectory} (pid ${pid}) does not answer: see ${logFile}.`;
+}
+
+/** PostgreSQL would refuse to start over any pid that exists, a zombie's too. It sees by itself to a dead one. */
+async function removeStale(pidFile: PidFile | undefined): Promise<void> {
+  if (pidFile && pidExists(pidFile.pid)) await rm(pidFile.path, { force: true });
 }
 
 /** Starts the server in a session of its own, where Ctrl-C does not reach it, and waits until it takes connections. */
@@ -127,7 +162,7 @@ async function isReady(cluster: Cluster, pid: number | undefined): Promise<boole
   return pidFile?.ready === true && pidFile.pid === pid;
 }
 
-async function ask(cluster: Cluster, port: number): Promise<'ours' | 'other' | 'denied' | 'silent'> {
+async function ask(cluster: ClusterAccess, port: number): Promise<'ours' | 'other' | 'denied' | 'silent'> {
   try {
     return (await dataDirectoryAt(cluster, port)) === cluster.dataDirectory ? 'ours' : 'other';
   } catch (error) {
@@ -143,7 +178,7 @@ interface PidFile {
   readonly ready: boolean;
 }
 
-async function readPidFile(cluster: Cluster): Promise<PidFile | undefined> {
+async function readPidFile(cluster: ClusterAccess): Promise<PidFile | undefined> {
   const path = join(cluster.dataDirectory, 'postmaster.pid');
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;

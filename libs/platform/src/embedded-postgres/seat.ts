@@ -22,6 +22,14 @@ export interface Account {
   readonly gid: number;
 }
 
+/** Everything that a cluster leaves in its folder; what else is there is not ours to remove. */
+const CLUSTER_FILES =
+  /^(?:pg18(?:\.new-.+)?|postgres\.(?:password|log(?:\.1)?|port|users)|postgres-\d.*|\.initdb-password)$/;
+
+export function isClusterFile(name: string): boolean {
+  return CLUSTER_FILES.test(name);
+}
+
 /** Where a cluster lives and as whom it runs. */
 export interface Seat {
   /** Absolute, without symbolic links, traversable by the account. */
@@ -39,7 +47,18 @@ const CLUSTER = 'pg18';
  * under /var/lib. Not under /tmp or /var/tmp: many systems sweep old files away there.
  */
 export async function chooseSeat(wanted: string, log: (line: string) => void): Promise<Seat> {
-  await mkdir(wanted, { recursive: true });
+  const home = await writableHome(wanted);
+  const seat = await locateSeat(home);
+  if (seat.folder === home) return seat;
+  await ownFolder(seat.folder);
+  log(
+    `The database lives in ${seat.folder}, because uid ${seat.account?.uid}, which runs it, cannot enter ${home}.`,
+  );
+  return seat;
+}
+
+/** Where the cluster of a home that exists is, or would be made. Makes nothing. */
+export async function locateSeat(wanted: string): Promise<Seat> {
   const home = await realpath(wanted);
   const dataDirectory = join(home, CLUSTER);
   const owner = existsSync(dataDirectory) ? await lstat(dataDirectory) : undefined;
@@ -50,9 +69,6 @@ export async function chooseSeat(wanted: string, log: (line: string) => void): P
         `The database in ${dataDirectory} belongs to uid ${owner.uid}: start as that user, or choose another home.`,
       );
     }
-    await access(home, constants.W_OK).catch((error: Error) => {
-      throw new Error(`The database needs a folder to write in (${error.message}): choose another home.`);
-    });
     return { folder: home, dataDirectory, account: undefined };
   }
   const account = owner && owner.uid !== 0 ? { uid: owner.uid, gid: owner.gid } : await unprivilegedAccount();
@@ -63,8 +79,6 @@ export async function chooseSeat(wanted: string, log: (line: string) => void): P
     );
   }
   const folder = `/var/lib/genledger-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`;
-  await ownFolder(folder);
-  log(`The database lives in ${folder}, because uid ${account.uid}, which runs it, cannot enter ${home}.`);
   return { folder, dataDirectory: join(folder, CLUSTER), account };
 }
 
@@ -77,6 +91,19 @@ export async function handOver(path: string, account: Account | undefined): Prom
     }
   }
   await chown(path, account.uid, account.gid);
+}
+
+async function writableHome(wanted: string): Promise<string> {
+  try {
+    await mkdir(wanted, { recursive: true });
+    await access(wanted, constants.W_OK);
+    return await realpath(wanted);
+  } catch (error) {
+    throw new Error(
+      `The home ${wanted} cannot be written (${(error as Error).message}): set GENLEDGER_HOME to a folder that can.`,
+      { cause: error },
+    );
+  }
 }
 
 async function ownFolder(folder: string): Promise<void> {
