@@ -7,6 +7,8 @@ import { run } from '../../apps/cli/src/cli';
 export class CommandLine {
   readonly cwd = mkdtempSync(join(tmpdir(), 'genledger-cli-'));
   readonly interruption = new AbortController();
+  /** What a person at the terminal answers; absent: nobody is there. */
+  answer: string | undefined;
 
   /** Exit code, and what was written. */
   async run(
@@ -20,6 +22,12 @@ export class CommandLine {
       isInteractive: false,
       hasColours: false,
       interrupted: this.interruption.signal,
+      ...(this.answer !== undefined && {
+        ask: (question: string) => {
+          err += question;
+          return Promise.resolve(this.answer!);
+        },
+      }),
       out: (text) => void (out += text),
       err: (text) => void (err += text),
     });

@@ -8,6 +8,8 @@ import { doctor } from './doctor';
 import { migrate } from './migrate';
 import { rebuild } from './rebuild';
 import { replay } from './replay';
+import { reset } from './reset';
+import type { ResetOptions } from './reset';
 import { CommandFailed, Terminal } from './terminal';
 import { token } from './token';
 import { verify } from './verify';
@@ -73,6 +75,11 @@ function programOn(terminal: Terminal): Command {
   command(program, 'doctor')
     .description('check what a server needs here: configuration, folders, port, database, schema, log')
     .action((options: { json?: true }) => doctor(terminal, options));
+
+  command(program, 'reset')
+    .description('remove the embedded database, the files and the secret of GENLEDGER_HOME')
+    .option('--yes', 'do not ask')
+    .action((options: ResetOptions) => reset(terminal, options));
 
   command(program, 'demo')
     .description('run a text-to-image job from the request to the files, on a database of its own')

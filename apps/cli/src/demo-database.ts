@@ -1,5 +1,11 @@
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { startEmbeddedPostgres } from '@genledger/platform';
+
+/** The demo has a home of its own in the home. */
+export function demoHome(home: string): string {
+  return join(home, 'demo');
+}
 
 export interface DemoDatabase {
   readonly url: string;

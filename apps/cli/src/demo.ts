@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { MAX_IMAGES, MAX_PROMPT } from '@genledger/jobs';
 import type { HistoryEvent } from '@genledger/jobs';
@@ -15,7 +14,7 @@ import {
 import { ObjectStorage } from '@genledger/uploads';
 import { RunningServer, startServer } from '../../server/src/server';
 import { DemoClient } from './demo-client';
-import { makeDemoDatabase } from './demo-database';
+import { demoHome, makeDemoDatabase } from './demo-database';
 import { replayEqualsReadModel } from './demo-replay';
 import { DemoOutcome, describeEvent, describeOutcome } from './demo-report';
 import { CommandFailed, Terminal } from './terminal';
@@ -39,7 +38,7 @@ export async function demo(terminal: Terminal, options: DemoOptions): Promise<vo
   if (prompt.trim() === '' || prompt.length > MAX_PROMPT)
     throw new CommandFailed(`--prompt: 1 to ${MAX_PROMPT} characters are wanted`, 2);
   const environment = environmentWithFile(terminal.cwd, terminal.env);
-  const home = join(loadConfig({ GENLEDGER_HOME: environment.GENLEDGER_HOME }).home, 'demo');
+  const home = demoHome(loadConfig({ GENLEDGER_HOME: environment.GENLEDGER_HOME }).home);
   const say = (line: string): void => terminal.err(`${line}\n`);
 
   const database = await makeDemoDatabase(home, say);

@@ -9,6 +9,7 @@ export { connectionFault, reachDatabase } from './reach-database';
 export { installedVersion } from './embedded-postgres/binaries';
 export { inspectEmbeddedPostgres } from './embedded-postgres/inspect';
 export type { EmbeddedState } from './embedded-postgres/inspect';
+export { EmbeddedPostgresInUse, whileUnused } from './embedded-postgres/remove';
 export { folderCondition } from './folder-condition';
 export type { FolderCondition } from './folder-condition';
 export { startEmbeddedPostgres } from './embedded-postgres/embedded-postgres';
