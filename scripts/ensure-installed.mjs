@@ -31,7 +31,7 @@ function refuseOldNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const fits = major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19);
   if (fits) return;
-  throw new Error(`Node ${process.versions.node} does not fit: Genledger needs 20.19, 22.12 or newer.`);
+  throw new Error(`Node ${process.versions.node} does not fit Genledger: install 20.19, 22.12 or newer.`);
 }
 
 function install() {

@@ -1,4 +1,4 @@
-import { Argument, Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import { READ_MODELS } from '@genledger/jobs';
 import type { ReadModel } from '@genledger/jobs';
 import { ConfigError, ROLES } from '@genledger/platform';
@@ -48,7 +48,7 @@ function programOn(terminal: Terminal): Command {
   command(program, 'token')
     .description('print a bearer token')
     .requiredOption('--user <uuid>', 'whose token it is')
-    .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).makeOptionMandatory())
+    .requiredOption('--role <role>', `what it may do: ${ROLES.join(', ')}`)
     .option('--ttl <seconds>', 'how long it is good for', '3600')
     .action((options: { user: string; role: string; ttl: string; json?: true }) => token(terminal, options));
 

@@ -53,7 +53,7 @@ export { isRole, ROLES } from './identity/actor';
 export { signToken } from './identity/sign-token';
 export type { TokenRequest } from './identity/sign-token';
 export { TokenExpiresAt } from './identity/token-expiry';
-export { CLOCK_TOLERANCE_SECONDS, TokenVerifier, unauthorized } from './identity/token-verifier';
+export { CLOCK_TOLERANCE_SECONDS, TokenVerifier } from './identity/token-verifier';
 export type { TokenTrust } from './identity/token-verifier';
 export { createLogger, JsonLogger, redact } from './logging';
 export { nearest } from './nearest';

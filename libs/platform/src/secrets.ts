@@ -47,7 +47,8 @@ function readSecret(path: string): string | undefined {
     chmodSync(path, 0o600);
     return text;
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
+    // Also where a folder of the path is a file: making it then says what is wrong.
+    if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR')) return undefined;
     throw error;
   }
 }
@@ -57,9 +58,8 @@ function readSecret(path: string): string | undefined {
  * of several processes wins and nobody ever reads half a secret.
  */
 function createSecret(home: string, path: string): string {
-  mkdirSync(home, { recursive: true });
   const draft = `${path}.${randomUUID()}`;
-  const file = openSync(draft, 'wx', 0o600);
+  const file = openDraft(home, draft);
   try {
     writeSync(file, `${randomBytes(32).toString('base64url')}\n`);
     fsyncSync(file);
@@ -74,6 +74,21 @@ function createSecret(home: string, path: string): string {
     rmSync(draft, { force: true });
   }
   return readFileSync(path, 'ascii').trim();
+}
+
+function openDraft(home: string, draft: string): number {
+  try {
+    mkdirSync(home, { recursive: true });
+    return openSync(draft, 'wx', 0o600);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(
+      `The home ${home} cannot be written (${message}): set GENLEDGER_HOME to a folder that can.`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 function isCode(error: unknown, code: string): boolean {

@@ -49,16 +49,18 @@ describe('a caller', () => {
   });
 
   it.each([
-    ['Basic', ['Authorization: Basic YTpi']],
-    ['an empty token', ['Authorization: Bearer ']],
-    ['no scheme', ['Authorization: x']],
-    ['two tokens in one', ['Authorization: Bearer a.b.c, Bearer d.e.f']],
-    ['no signature', ['Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.']],
-    ['nonsense', ['Authorization: Bearer a.b.c']],
-  ])('with %s is refused', async (_name, headers) => {
+    ['Basic', ['Authorization: Basic YTpi'], 'no bearer token'],
+    ['an empty token', ['Authorization: Bearer '], 'no bearer token'],
+    ['no scheme', ['Authorization: x'], 'no bearer token'],
+    ['two tokens in one', ['Authorization: Bearer a.b.c, Bearer d.e.f'], 'no bearer token'],
+    ['no signature', ['Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.'], 'algorithm'],
+    ['nonsense', ['Authorization: Bearer a.b.c'], 'no JSON Web Token'],
+  ])('with %s is refused, and told why and how to get a token', async (_name, headers, why) => {
     const answer = await call('GET', '/v1/things', headers);
     expectProblem(answer, 401, 'invalid-token');
     expect(answer.headers['www-authenticate']).toContain('error="invalid_token"');
+    expect(answer.json['detail']).toContain(why);
+    expect(answer.json['detail']).toContain('"npx genledger token --user');
   });
 
   it('with two Authorization headers is refused, whichever is good', async () => {

@@ -6,7 +6,8 @@ import { countHeader } from '../http/json-body';
 import { Problem } from '../http/problems';
 import { PUBLIC_ROUTE, ROUTE_ROLES } from './access';
 import type { Role } from './actor';
-import { TokenVerifier, unauthorized } from './token-verifier';
+import { TokenVerifier } from './token-verifier';
+import { unauthorized } from './unauthorized';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i;
 
@@ -36,12 +37,16 @@ export class AuthGuard implements CanActivate {
 function bearerToken(request: FastifyRequest): string {
   const { authorization } = request.headers;
   const query = request.query as Readonly<Record<string, unknown>>;
-  if (query['access_token'] !== undefined) throw unauthorized('invalid-token');
+  const inQuery = () => unauthorized('invalid-token', 'A token in the query is not taken');
+  if (query['access_token'] !== undefined) throw inQuery();
   if (authorization === undefined) {
-    throw unauthorized(query['token'] === undefined ? 'authentication-required' : 'invalid-token');
+    if (query['token'] !== undefined) throw inQuery();
+    throw unauthorized('authentication-required', 'The request has no token');
   }
-  const token = countHeader(request, 'authorization') === 1 ? BEARER.exec(authorization)?.[1] : undefined;
-  if (token === undefined) throw unauthorized('invalid-token');
+  if (countHeader(request, 'authorization') !== 1)
+    throw unauthorized('invalid-token', 'The request has several Authorization headers');
+  const token = BEARER.exec(authorization)?.[1];
+  if (token === undefined) throw unauthorized('invalid-token', 'The Authorization header is no bearer token');
   return token;
 }
 

@@ -145,6 +145,36 @@ describe('a token signed with the secret', () => {
   });
 });
 
+describe('a token that is refused', () => {
+  const verifier = new TokenVerifier({ issuer: 'genledger', audience: 'authenticated', secret });
+
+  it.each([
+    [
+      'another issuer',
+      { iss: 'else' },
+      'The claim iss of the token is missing, or is not what this server expects',
+    ],
+    ['another audience', { aud: 'else' }, 'The claim aud of the token'],
+    ['no end', { exp: undefined }, 'The claim exp of the token is missing'],
+    ['a user that is no UUID', { sub: 'alice' }, 'The sub of the token is no UUID in lower case'],
+    [
+      'an unknown role',
+      { app_metadata: { genledger_role: 'root' } },
+      'none of user, service, worker, auditor, admin',
+    ],
+    ['an end that has passed', { exp: now() - 60 }, 'The token has expired'],
+  ])('is told why, and how to get one: %s', async (_what, change, why) => {
+    const error = verifier.verify(await sign(claims(change)));
+    await expect(error).rejects.toThrow(why);
+    await expect(error).rejects.toThrow('"npx genledger token --user <uuid> --role user" prints one');
+  });
+
+  it('is told that its signature is at fault, and not whose would do', async () => {
+    const stranger = forge({ alg: 'HS256' }, claims(), 'x'.repeat(32));
+    await expect(verifier.verify(stranger)).rejects.toThrow('not signed with a key that this server trusts');
+  });
+});
+
 describe('a token signed by the issuer of a key set', () => {
   const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -1,13 +1,13 @@
-import { errors, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from 'jose';
 import { Problem } from '../http/problems';
-import type { ProblemCode } from '../http/problems';
 import { isUuid } from '../ids';
-import { isRole } from './actor';
+import { isRole, ROLES } from './actor';
 import type { Actor, Role } from './actor';
 import { remoteKeys } from './remote-keys';
 import { secretBytes } from './sign-token';
 import { TokenCache } from './token-cache';
+import { tokenRefused, unauthorized } from './unauthorized';
 
 /** How far the issuer's clock may be from ours, for `exp`, `nbf` and `iat`. */
 export const CLOCK_TOLERANCE_SECONDS = 30;
@@ -65,44 +65,37 @@ export class TokenVerifier {
           ? await jwtVerify(token, key, options)
           : await jwtVerify(token, key, options);
       const type = protectedHeader.typ?.toLowerCase();
-      if (type !== undefined && !TOKEN_TYPES.has(type)) throw unauthorized('invalid-token');
+      if (type !== undefined && !TOKEN_TYPES.has(type))
+        throw unauthorized('invalid-token', 'The token is not an access token, by its typ');
       if (payload.iat !== undefined && payload.iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
-        throw unauthorized('invalid-token');
+        throw unauthorized('invalid-token', 'The token was issued in the future, by its iat');
       }
       return payload;
     } catch (error) {
       if (error instanceof Problem) throw error;
-      throw unauthorized(error instanceof errors.JWTExpired ? 'token-expired' : 'invalid-token', error);
+      throw tokenRefused(error);
     }
   }
 }
 
 function actorOf(payload: JWTPayload): Actor {
-  if (!isUuid(payload.sub)) throw unauthorized('invalid-token');
+  if (!isUuid(payload.sub))
+    throw unauthorized('invalid-token', 'The sub of the token is no UUID in lower case');
   // Supabase's database role. Another value is a token that was made for more than a user's access.
   const databaseRole = payload['role'];
-  if (databaseRole !== undefined && databaseRole !== 'authenticated') throw unauthorized('invalid-token');
+  if (databaseRole !== undefined && databaseRole !== 'authenticated')
+    throw unauthorized('invalid-token', 'The role of the token is not authenticated');
   return { userId: payload.sub, role: roleOf(payload['app_metadata']) };
 }
 
 /** Only app_metadata counts: users can edit their user_metadata. */
 function roleOf(metadata: unknown): Role {
   if (metadata === undefined || metadata === null) return 'user';
-  if (typeof metadata !== 'object') throw unauthorized('invalid-token');
+  if (typeof metadata !== 'object')
+    throw unauthorized('invalid-token', 'The app_metadata of the token is no object');
   const role = (metadata as Readonly<Record<string, unknown>>)['genledger_role'];
   if (role === undefined) return 'user';
-  if (!isRole(role)) throw unauthorized('invalid-token');
+  if (!isRole(role))
+    throw unauthorized('invalid-token', `The genledger_role of the token is none of ${ROLES.join(', ')}`);
   return role;
-}
-
-/** A 401 with the challenge that RFC 6750 §3 asks for. */
-export function unauthorized(
-  code: ProblemCode & ('authentication-required' | 'invalid-token' | 'token-expired'),
-  cause?: unknown,
-): Problem {
-  const error = code === 'authentication-required' ? '' : ', error="invalid_token"';
-  return new Problem(code, undefined, {
-    cause,
-    headers: { 'www-authenticate': `Bearer realm="genledger"${error}` },
-  });
 }
