@@ -672,7 +672,14 @@ begin
   insert into genledger.generation_job_summary as t
     (user_id, project_id, status, job_count, total_cost_cents, first_job_at, last_job_at)
   select m.user_id, m.project_id, m.status, m.count, m.cost_cents, m.first_at, m.last_at
-    from moved m where m.count <> 0 or m.cost_cents <> 0 order by 1, 2, 3
+    from moved m
+   where m.count <> 0 or m.cost_cents <> 0
+      -- As many have left as have come: the span grows, unless the group was empty, and is again.
+      or (m.last_at is not null and exists (
+           select from genledger.generation_job_summary s
+            where s.user_id = m.user_id and s.status = m.status and s.project_id is not distinct from m.project_id
+              and s.job_count > 0))
+   order by 1, 2, 3
   on conflict (user_id, project_id, status) do update
     set job_count = t.job_count + excluded.job_count, total_cost_cents = t.total_cost_cents + excluded.total_cost_cents,
         first_job_at = least(case when t.job_count > 0 then t.first_job_at end, excluded.first_job_at),

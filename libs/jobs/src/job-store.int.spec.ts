@@ -211,6 +211,23 @@ describe('the read models', () => {
       { group: 'external', incurred_cents: 12, charges: 2 },
     ]);
   });
+
+  it('span the jobs of a group, those included that came in the fold that as many left in', async () => {
+    const userId = someone();
+    const first = await queueOne(userId, EXTERNAL);
+    await stores.projector.drain();
+    const second = await queueOne(userId, EXTERNAL);
+    await stores.store.submit(itemOf(first, userId, { type: 'delete', actor: { userId, role: 'user' } }));
+    await stores.projector.drain();
+    // Summaries go by the times of ids, which are made before the database takes its own.
+    const [made] = await stores.database.write<{ at: Date }>(
+      `select genledger.job_time(left($1, 13)) as at`,
+      [second],
+    );
+    expect(await stores.statistics.summary({ userId, role: 'user' })).toMatchObject([
+      { status: 'queued', job_count: 1, last_job_at: made!.at },
+    ]);
+  });
 });
 
 describe('claims', () => {
